@@ -1,0 +1,13 @@
+//! The ground floor: what every other part needs and what needs none of them.
+
+pub mod bytes;
+pub mod clock;
+pub mod glob;
+pub mod hash;
+pub mod limits;
+pub mod longdouble;
+pub mod number;
+pub mod random;
+pub mod refusal;
+pub mod secret;
+pub mod version;
