@@ -1,0 +1,153 @@
+//! The big form: the tree for order and rank, the index for finding a member.
+
+use std::ops::Range;
+
+use super::index::Index;
+use super::tree::{Iter, Tree};
+use crate::value::seed;
+
+/// Members in order, and their index.
+#[derive(Debug, Clone)]
+pub(super) struct Indexed {
+    tree: Tree,
+    index: Index,
+}
+
+/// Where a member is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    leaf: u32,
+    at: usize,
+    score: f64,
+}
+
+impl Indexed {
+    pub(super) fn new() -> Indexed {
+        Indexed { tree: Tree::new(), index: Index::new() }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Heap bytes held.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.tree.heap_bytes() + self.index.heap_bytes()
+    }
+
+    pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
+        self.find(tag(member), member).map(|place| place.score)
+    }
+
+    pub(super) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let score = self.score(member)?;
+        Some((self.tree.rank(score, member), score))
+    }
+
+    /// Asks `decide` for the new score, given the old one; `None` changes nothing. Returns both.
+    pub(super) fn update(
+        &mut self,
+        member: &[u8],
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> (Option<f64>, Option<f64>) {
+        let tag = tag(member);
+        let place = self.find(tag, member);
+        let old = place.map(|place| place.score);
+        let new = decide(old).map(|score| score + 0.0);
+        match (place, new) {
+            (None, Some(new)) => self.tree.insert(new, member, tag, &mut self.index),
+            (Some(place), Some(new))
+                if place.score != new && !self.tree.rescore(place.leaf, place.at, new) =>
+            {
+                let rank = self.tree.rank(place.score, member);
+                self.tree.remove(rank..rank + 1, &mut self.index);
+                self.tree.insert(new, member, tag, &mut self.index);
+            }
+            _ => {}
+        }
+        (old, new)
+    }
+
+    /// Adds a member that is not there.
+    pub(super) fn add(&mut self, member: &[u8], score: f64) {
+        self.tree.insert(score + 0.0, member, tag(member), &mut self.index);
+    }
+
+    pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let (rank, score) = self.rank(member)?;
+        self.tree.remove(rank..rank + 1, &mut self.index);
+        Some(score)
+    }
+
+    pub(super) fn remove_ranks(&mut self, ranks: Range<usize>) {
+        self.tree.remove(ranks, &mut self.index);
+    }
+
+    pub(super) fn partition(&self, is_before: impl FnMut(f64, &[u8]) -> bool) -> usize {
+        self.tree.partition(is_before)
+    }
+
+    pub(super) fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
+        self.tree.iter(ranks)
+    }
+
+    /// Visits about `count` entries in the order of their tags from tag `cursor` on. Returns where to go on, 0 at the
+    /// end. Members of one tag are visited together.
+    pub(super) fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&[u8], f64)) -> u64 {
+        let (mut left, mut previous, mut next) = (count.max(1), None, 0);
+        self.index.walk(cursor, |tag, id| {
+            if left == 0 && previous.is_some_and(|(other, _)| other != tag) {
+                next = u64::from(tag);
+                return false;
+            }
+            // Two members of one tag in one leaf stand in the index twice.
+            if previous.replace((tag, id)) != Some((tag, id)) {
+                let leaf = self.tree.leaf(id);
+                for at in leaf.tagged(tag) {
+                    visit(leaf.member(at), leaf.score(at));
+                    left = left.saturating_sub(1);
+                }
+            }
+            true
+        });
+        next
+    }
+
+    #[inline]
+    fn find(&self, tag: u32, member: &[u8]) -> Option<Place> {
+        self.index.leaves(tag).find_map(|id| {
+            let leaf = self.tree.leaf(id);
+            leaf.find(tag, member).map(|at| Place { leaf: id, at, score: leaf.score(at) })
+        })
+    }
+}
+
+/// The part of a member's hash that the index knows.
+#[inline]
+fn tag(member: &[u8]) -> u32 {
+    let hash = (seed::hash(member) >> 32) as u32;
+    // Tests want members of equal tags to be common.
+    if cfg!(test) { hash & 0xf800_001f } else { hash }
+}
+
+#[cfg(test)]
+impl Indexed {
+    /// Number of leaves.
+    pub(super) fn leaves(&self) -> usize {
+        self.tree.leaf_ids().len()
+    }
+
+    /// Panics if tree, index and account do not agree.
+    pub(super) fn check(&self) {
+        self.tree.check();
+        let entries = self.tree.leaf_ids().into_iter().flat_map(|id| {
+            let leaf = self.tree.leaf(id);
+            (0..leaf.len()).map(move |at| {
+                assert_eq!(leaf.tag(at), tag(leaf.member(at)));
+                (leaf.tag(at), id)
+            })
+        });
+        self.index.check(entries.collect());
+    }
+}
