@@ -1,0 +1,92 @@
+//! The expiry cycle: removing what nobody asks for any more.
+//!
+//! Each stripe knows a time before which none of its entries is due, so a cycle looks only into stripes where something
+//! may be, and a full look makes that time exact. The caller bounds each call by a deadline and continues where the
+//! last one ended.
+
+use std::sync::atomic::Ordering;
+
+use super::stripe::Stripe;
+use super::{Lapsed, Slot, Table};
+use crate::base::clock::Millis;
+
+/// Where the cycle will go on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cursor {
+    stripe: u32,
+}
+
+/// What a call of [`Table::expire_some`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The last stripe has been looked at; the next call begins with the first.
+    Done,
+    /// Time was up before that.
+    MoreToDo,
+}
+
+impl Table {
+    /// Removes entries whose time has come, and fields of hashes, until `is_time_up` says so or all stripes have been
+    /// visited. `removed` is called with the database number, the key and what was removed, while the stripe is locked:
+    /// it logs the removal.
+    pub fn expire_some(
+        &self,
+        cursor: &mut Cursor,
+        now: Millis,
+        is_time_up: impl Fn() -> bool,
+        mut removed: impl FnMut(usize, &[u8], &Lapsed),
+    ) -> Progress {
+        let all = (self.databases() * self.stripes) as u32;
+        loop {
+            let (place, index) =
+                (cursor.stripe as usize / self.stripes, cursor.stripe as usize % self.stripes);
+            match self.databases[place].get() {
+                Some(database) => {
+                    self.expire_stripe(&mut database.stripes[index].lock(), place, now, &mut removed);
+                    cursor.stripe += 1;
+                }
+                None => cursor.stripe = ((place + 1) * self.stripes) as u32,
+            }
+            if cursor.stripe == all {
+                cursor.stripe = 0;
+                return Progress::Done;
+            }
+            if is_time_up() {
+                self.expire_cycles_cut.fetch_add(1, Ordering::Relaxed);
+                return Progress::MoreToDo;
+            }
+        }
+    }
+
+    fn expire_stripe(
+        &self,
+        stripe: &mut Stripe,
+        place: usize,
+        now: Millis,
+        removed: &mut impl FnMut(usize, &[u8], &Lapsed),
+    ) {
+        if !stripe.has_due(now) {
+            return;
+        }
+        let db = self.number_of(place);
+        for key in stripe.due(now) {
+            // Opening the slot is what removes it.
+            if let Some(lapsed) = Slot::open(self, stripe, &key, self.hash(&key), now).take_lapsed() {
+                removed(db, &key, &lapsed);
+            }
+        }
+    }
+
+    /// Expiry cycles that ended because their time was up, since the start.
+    pub fn expire_cycles_cut(&self) -> u64 {
+        self.expire_cycles_cut.load(Ordering::Relaxed)
+    }
+
+    /// The number under which clients know the database at a place.
+    pub(super) fn number_of(&self, place: usize) -> usize {
+        self.places
+            .iter()
+            .position(|number| number.load(Ordering::Relaxed) as usize == place)
+            .unwrap_or(place)
+    }
+}

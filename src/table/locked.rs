@@ -1,0 +1,131 @@
+//! Several stripes, locked in ascending order and held together.
+
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+
+use super::entry::Entry;
+use super::lapsed::Lapsed;
+use super::slot::Slot;
+use super::stripe::Stripe;
+use super::{Address, Table, wait};
+use crate::base::clock::Millis;
+
+/// The stripes of a unit of work. Keys outside of them cannot be reached through it.
+pub struct Locked<'t> {
+    table: &'t Table,
+    now: Millis,
+    lapsed: Vec<(usize, Vec<u8>, Lapsed)>,
+    /// Slots opened that held a key, and that did not.
+    lookups: (u64, u64),
+    guards: SmallVec<[(u32, MutexGuard<'t, Stripe>); 4]>,
+    /// The keys of the unit and those that their waiters need; empty when nobody waits in these stripes.
+    pub(super) awaited: Vec<Address>,
+    /// See [`Locked::take_left`].
+    pub(super) left: Vec<Address>,
+}
+
+impl<'t> Locked<'t> {
+    /// Locks the stripes of all `addresses`, each once, in ascending order: so that no two units can wait for each
+    /// other. Where somebody sleeps on one of these keys, what serving it needs is locked as well.
+    pub fn new(table: &'t Table, addresses: impl Iterator<Item = Address>, now: Millis) -> Self {
+        let mut addresses: SmallVec<[Address; 16]> = addresses.collect();
+        let guards = loop {
+            let mut stripes: SmallVec<[u32; 16]> = addresses.iter().map(|address| address.stripe).collect();
+            stripes.sort_unstable();
+            stripes.dedup();
+            let guards: SmallVec<[(u32, MutexGuard<'t, Stripe>); 4]> =
+                stripes.into_iter().map(|stripe| (stripe, table.lock(stripe))).collect();
+            if guards.iter().all(|(_, stripe)| stripe.waiters.is_empty()) {
+                addresses.clear();
+                break guards;
+            }
+            let waiters_of = |number: u32| {
+                let place = guards.binary_search_by_key(&number, |(stripe, _)| *stripe).ok()?;
+                guards.get(place).map(|(_, stripe)| &stripe.waiters)
+            };
+            if !wait::add_second_keys(table, &mut addresses, waiters_of) {
+                break guards;
+            }
+            // More is needed than was known: let go of all, and lock all of it in order.
+        };
+        let awaited = addresses.to_vec();
+        Locked { table, now, lapsed: Vec::new(), lookups: (0, 0), guards, awaited, left: Vec::new() }
+    }
+
+    /// The stripe of an address, if it is among those locked.
+    pub(super) fn stripe(&mut self, address: Address) -> Option<&mut Stripe> {
+        let held = self.guards.binary_search_by_key(&address.stripe, |(stripe, _)| *stripe).ok()?;
+        self.guards.get_mut(held).map(|(_, stripe)| &mut **stripe)
+    }
+
+    /// The time of the turn, in Unix milliseconds.
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// The slot of a key of database `db`, for a handler: what opening it removed, and whether the key was there, is kept
+    /// for [`Locked::take_lapsed`] and [`Locked::take_lookups`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Locked::open`].
+    pub fn slot<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
+        let mut slot = Self::open_among(self.table, &mut self.guards, self.now, db, key);
+        self.lapsed.extend(slot.take_lapsed().map(|lapsed| (db, key.to_vec(), lapsed)));
+        match slot.exists() {
+            true => self.lookups.0 += 1,
+            false => self.lookups.1 += 1,
+        }
+        slot
+    }
+
+    /// The slot of a key of database `db`, for who asks it himself what opening it removed.
+    ///
+    /// # Panics
+    ///
+    /// When the key's stripe was not among the addresses locked: a defect of the command's key specification, which
+    /// must end loudly rather than touch a key that nobody checked.
+    pub fn open<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
+        Self::open_among(self.table, &mut self.guards, self.now, db, key)
+    }
+
+    #[expect(clippy::panic, reason = "an undeclared key is a defect of the program, not of its input")]
+    fn open_among<'s>(
+        table: &'s Table,
+        guards: &'s mut [(u32, MutexGuard<'t, Stripe>)],
+        now: Millis,
+        db: usize,
+        key: &'s [u8],
+    ) -> Slot<'s> {
+        let address = table.address(db, key);
+        match guards.binary_search_by_key(&address.stripe, |(stripe, _)| *stripe) {
+            Ok(index) => Slot::open(table, &mut guards[index].1, key, address.hash, now),
+            Err(_) => panic!("a command touched a key that its specification does not name"),
+        }
+    }
+
+    /// The entry of a key, for looking at several at the same time. It removes nothing: a key whose time has come is as
+    /// if it were not there, but opening its [`Locked::slot`] before is what gets it removed and counted.
+    pub fn entry(&self, db: usize, key: &[u8]) -> Option<&Entry> {
+        let address = self.table.address(db, key);
+        let held = self.guards.binary_search_by_key(&address.stripe, |(stripe, _)| *stripe);
+        let (_, stripe) = self.guards.get(held.ok()?)?;
+        let entry = stripe.at(stripe.find(key, address.hash, self.table.order())?);
+        entry.filter(|entry| entry.expiry() > self.now)
+    }
+
+    /// What was found expired, and removed, since this was last asked, with databases and keys: each needs a record.
+    pub fn take_lapsed(&mut self) -> Vec<(usize, Vec<u8>, Lapsed)> {
+        std::mem::take(&mut self.lapsed)
+    }
+
+    /// How many slots were opened that held a key and that did not, since this was last asked.
+    pub fn take_lookups(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.lookups)
+    }
+
+    /// The table that the stripes belong to.
+    pub fn table(&self) -> &'t Table {
+        self.table
+    }
+}

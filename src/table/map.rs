@@ -1,0 +1,301 @@
+//! A stripe's map: buckets of one cache line, seven slots each.
+//!
+//! ```text
+//! | 7 tags | passed | 7 slots of 8 bytes: an entry or nothing |      64 bytes
+//! ```
+//!
+//! A tag is seven bits of the hash with the top bit set; an empty slot's is zero. An entry lies in its home bucket, or in
+//! one behind it when that is full; every bucket that it had to pass counts it (`passed`), so a lookup goes on only
+//! where there is something to find, and a removal leaves no tombstone.
+//!
+//! The home bucket follows the order of the hash: entries of a part of the hash's range lie together, whatever the number
+//! of buckets. SCAN walks in that order. Nothing wraps around: one bucket more than homes stands at the end, and an entry
+//! that finds no room there makes the map grow.
+
+use super::entry::Entry;
+use crate::base::hash::Seed;
+use crate::base::random::Random;
+
+/// Slots of a bucket.
+const SLOTS: usize = 7;
+/// `passed` of a bucket that more entries passed than it can count: it stays so until the map is rebuilt.
+const PASSED_MANY: u8 = u8::MAX;
+
+/// Where an entry lies; good until the next insertion or removal.
+pub(super) type Place = usize;
+
+#[derive(Default)]
+pub(super) struct Map {
+    buckets: Vec<Bucket>,
+    len: usize,
+}
+
+#[derive(Default)]
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u8; SLOTS],
+    passed: u8,
+    slots: [Option<Entry>; SLOTS],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64, "a bucket is a cache line");
+
+/// The part of a hash that orders entries within a stripe: what is below the bits that chose the stripe.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    /// Bits that chose the stripe.
+    pub(super) stripe_bits: u32,
+}
+
+impl Order {
+    /// The home of a hash among so many buckets.
+    #[inline]
+    fn home(self, hash: u64, homes: usize) -> usize {
+        ((u128::from(hash << self.stripe_bits) * homes as u128) >> 64) as usize
+    }
+}
+
+#[inline]
+fn tag(hash: u64) -> u8 {
+    hash as u8 | 0x80
+}
+
+impl Bucket {
+    /// A mask with the top bit of each byte whose tag is this one. It may have a bit too many, never too few; the key
+    /// is compared anyway.
+    #[inline]
+    fn matches(&self, tag: u8) -> u64 {
+        const LOW: u64 = 0x0001_0101_0101_0101;
+        const HIGH: u64 = 0x0080_8080_8080_8080;
+        let [a, b, c, d, e, f, g] = self.tags;
+        let tags = u64::from_le_bytes([a, b, c, d, e, f, g, 0]);
+        let differing = tags ^ (u64::from(tag) * LOW);
+        differing.wrapping_sub(LOW) & !differing & HIGH
+    }
+
+    fn free(&self) -> Option<usize> {
+        self.tags.iter().position(|tag| *tag == 0)
+    }
+}
+
+impl Map {
+    /// Number of entries.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Buckets that can be a home.
+    #[inline]
+    fn homes(&self) -> usize {
+        self.buckets.len().saturating_sub(1)
+    }
+
+    /// Slots, as an estimate of what fits.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.buckets.len() * SLOTS
+    }
+
+    /// The place of a key's entry.
+    #[inline]
+    pub(super) fn find(&self, key: &[u8], hash: u64, order: Order) -> Option<Place> {
+        let mut at = order.home(hash, self.homes());
+        loop {
+            let bucket = self.buckets.get(at)?;
+            let mut mask = bucket.matches(tag(hash));
+            while mask != 0 {
+                let slot = mask.trailing_zeros() as usize / 8;
+                if let Some(Some(entry)) = bucket.slots.get(slot)
+                    && entry.key() == key
+                {
+                    return Some(at * SLOTS + slot);
+                }
+                mask &= mask - 1;
+            }
+            if bucket.passed == 0 {
+                return None;
+            }
+            at += 1;
+        }
+    }
+
+    /// The first entry whose tag fits, to be prefetched. It need not be the right one.
+    #[inline]
+    pub(super) fn candidate(&self, hash: u64, order: Order) -> Option<&Entry> {
+        let bucket = self.buckets.get(order.home(hash, self.homes()))?;
+        let mask = bucket.matches(tag(hash));
+        if mask == 0 { None } else { bucket.slots.get(mask.trailing_zeros() as usize / 8)?.as_ref() }
+    }
+
+    /// Asks for the home bucket of a hash.
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, hash: u64, order: Order) {
+        if let Some(bucket) = self.buckets.get(order.home(hash, self.homes())) {
+            super::prefetch::line(std::ptr::from_ref(bucket).cast());
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, place: Place) -> Option<&Entry> {
+        self.buckets.get(place / SLOTS)?.slots[place % SLOTS].as_ref()
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Entry> {
+        self.buckets.get_mut(place / SLOTS)?.slots[place % SLOTS].as_mut()
+    }
+
+    /// Adds an entry whose key is not there yet; its place.
+    pub(super) fn insert(&mut self, entry: Entry, hash: u64, order: Order, seed: &Seed) -> Place {
+        if (self.len + 1) * 8 > self.homes() * SLOTS * 7 {
+            self.rebuild(grown(self.homes()), order, seed);
+        }
+        let mut entry = entry;
+        loop {
+            match self.place(entry, hash, order) {
+                Ok(place) => {
+                    self.len += 1;
+                    return place;
+                }
+                // No room before the end: seldom, as a bucket's load would have to be far above the mean.
+                Err(back) => {
+                    entry = back;
+                    self.rebuild(grown(self.homes()), order, seed);
+                }
+            }
+        }
+    }
+
+    /// Puts an entry into the first free slot from its home on, or gives it back.
+    fn place(&mut self, entry: Entry, hash: u64, order: Order) -> Result<Place, Entry> {
+        let home = order.home(hash, self.homes());
+        let found = (home..self.buckets.len()).find_map(|at| Some((at, self.buckets[at].free()?)));
+        let Some((at, slot)) = found else { return Err(entry) };
+        for passed in &mut self.buckets[home..at] {
+            passed.passed = passed.passed.saturating_add(1);
+        }
+        let bucket = &mut self.buckets[at];
+        bucket.tags[slot] = tag(hash);
+        bucket.slots[slot] = Some(entry);
+        Ok(at * SLOTS + slot)
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, place: Place, hash: u64, order: Order, seed: &Seed) -> Option<Entry> {
+        let at = place / SLOTS;
+        let bucket = self.buckets.get_mut(at)?;
+        let entry = bucket.slots[place % SLOTS].take()?;
+        bucket.tags[place % SLOTS] = 0;
+        self.len -= 1;
+        let home = order.home(hash, self.homes());
+        for passed in &mut self.buckets[home..at] {
+            if passed.passed != PASSED_MANY {
+                passed.passed -= 1;
+            }
+        }
+        // A map that shrank to a quarter gives its room back, so that mass deletion returns memory.
+        if self.homes() > 8 && self.len * 4 < self.homes() * SLOTS {
+            self.rebuild(self.homes() / 2, order, seed);
+        }
+        Some(entry)
+    }
+
+    /// Lays all entries out anew.
+    fn rebuild(&mut self, homes: usize, order: Order, seed: &Seed) {
+        let mut homes = homes;
+        let mut next = Map::with_homes(homes);
+        let mut rest: Vec<Entry> = Vec::with_capacity(self.len);
+        for bucket in std::mem::take(&mut self.buckets) {
+            rest.extend(bucket.slots.into_iter().flatten());
+        }
+        while let Some(entry) = rest.pop() {
+            // Each entry is a cache miss of its own, so the ones to come are asked for in time.
+            if let Some(soon) = rest.len().checked_sub(8).and_then(|at| rest.get(at)) {
+                soon.prefetch();
+            }
+            let hash = seed.hash(entry.key());
+            if let Err(entry) = next.place(entry, hash, order) {
+                homes = grown(homes);
+                let misfit = std::mem::replace(&mut next, Map::with_homes(homes));
+                rest.push(entry);
+                for bucket in misfit.buckets {
+                    rest.extend(bucket.slots.into_iter().flatten());
+                }
+            }
+        }
+        self.buckets = next.buckets;
+    }
+
+    fn with_homes(homes: usize) -> Map {
+        Map { buckets: (0..=homes).map(|_| Bucket::default()).collect(), len: 0 }
+    }
+
+    /// All entries.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.buckets.iter().flat_map(|bucket| bucket.slots.iter().flatten())
+    }
+
+    /// All entries, for changing what is not their key.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.buckets.iter_mut().flat_map(|bucket| bucket.slots.iter_mut().flatten())
+    }
+
+    /// All entries, the map being of no more use.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.buckets.into_iter().flat_map(|bucket| bucket.slots.into_iter().flatten())
+    }
+
+    /// An entry picked at random, none from an empty map.
+    pub(super) fn random(&self, random: &mut Random) -> Option<&Entry> {
+        if self.len == 0 {
+            return None;
+        }
+        let slots = (self.buckets.len() * SLOTS) as u64;
+        loop {
+            if let Some(entry) = self.get(random.below(slots) as usize) {
+                return Some(entry);
+            }
+        }
+    }
+
+    /// Visits the entries whose hash is at least `from`, ordered by the hash's upper bits (all but `shift`), home by home,
+    /// until `visit` returns false.
+    pub(super) fn walk<'m>(
+        &'m self,
+        from: u64,
+        shift: u32,
+        order: Order,
+        seed: &Seed,
+        mut visit: impl FnMut(u64, &'m Entry) -> bool,
+    ) {
+        let mut here: Vec<(u64, &Entry)> = Vec::new();
+        for home in order.home(from, self.homes())..self.homes() {
+            here.clear();
+            let mut at = home;
+            while let Some(bucket) = self.buckets.get(at) {
+                for entry in bucket.slots.iter().flatten() {
+                    let hash = seed.hash(entry.key());
+                    if order.home(hash, self.homes()) == home && hash >> shift >= from >> shift {
+                        here.push((hash >> shift, entry));
+                    }
+                }
+                if bucket.passed == 0 {
+                    break;
+                }
+                at += 1;
+            }
+            here.sort_unstable_by_key(|&(position, _)| position);
+            for &(position, entry) in &here {
+                if !visit(position, entry) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The next larger number of homes: a quarter more, so that slots are between 70 % and 87 % full.
+fn grown(homes: usize) -> usize {
+    homes + homes / 4 + 1
+}

@@ -1,0 +1,350 @@
+//! Keys to values: databases, each cut into stripes, each stripe behind one lock.
+//!
+//! **The locking rule.** Whoever touches several stripes locks them in ascending order of (database, stripe) and holds
+//! all of them until the effect has its sequence number: [`Locked`] does this, and is the only way to hold two. A lock
+//! is never held over a wait for disk, network or another thread's turn.
+//!
+//! A key's stripe is the top bits of its keyed hash, and SCAN walks in the order of that hash, so that a stripe is a
+//! range of the walk and growth neither repeats nor skips a key.
+//!
+//! **Snapshots without fork.** A cut raises the table's epoch while every worker stands still. From then on each entry
+//! whose own epoch is older still holds the value it had at the cut; whoever is about to change such an entry first
+//! lays its old value aside in the stripe (`captured`). The walker visits stripe after stripe, emits what is laid aside
+//! and what is still old, and marks it. Every entry alive at the cut is emitted exactly once, with its value then.
+
+pub mod access;
+pub mod entry;
+pub mod expire;
+mod lapsed;
+pub mod locked;
+mod map;
+mod prefetch;
+mod scan;
+pub mod slot;
+mod snapshot;
+mod stripe;
+pub mod wait;
+mod watch;
+
+pub use entry::Entry;
+pub use lapsed::Lapsed;
+pub use locked::Locked;
+pub use scan::Page;
+pub use slot::{Expiry, Slot};
+pub use snapshot::Cut;
+pub use wait::{Served, Waiter};
+pub use watch::Watch;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::base::clock::Millis;
+use crate::base::hash::Seed;
+use crate::base::random::Random;
+use map::{Map, Order};
+use stripe::Stripe;
+
+/// Stripes of a database: enough that two workers rarely meet, and that a stripe's map stays small enough to grow in
+/// a fraction of a millisecond with millions of keys. 4096 empty stripes cost half a megabyte a database in use.
+pub const STRIPES: usize = 4096;
+
+/// All databases.
+pub struct Table {
+    seed: Seed,
+    /// Made when first used; a place in this list never changes its database.
+    databases: Box<[OnceLock<Database>]>,
+    /// The place of each database number: SWAPDB exchanges two of these.
+    places: Box<[AtomicU16]>,
+    stripes: usize,
+    epoch: AtomicU8,
+    capturing: AtomicBool,
+    /// How accesses are recorded; changed by `maxmemory-policy`.
+    pub access: access::Policy,
+    /// Keys removed because their time had come, since the start.
+    expired: AtomicU64,
+    /// Times an expiry cycle ended because its time was up, since the start.
+    expire_cycles_cut: AtomicU64,
+    /// See [`Table::marks`].
+    marks: AtomicU64,
+}
+
+struct Database {
+    stripes: Box<[CachePadded<Mutex<Stripe>>]>,
+}
+
+/// Counters of one database, summed over its stripes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys, those included whose time has come but that nobody has removed yet.
+    pub keys: usize,
+    /// Keys with an expiry.
+    pub expires: usize,
+    /// Sum of the deadlines' distances from now in milliseconds, for the average that INFO shows.
+    pub ttl_sum_ms: u128,
+    /// Bytes of keys, values and their headers.
+    pub bytes: usize,
+}
+
+/// A key's place before its lock is taken: which stripe, and the hash to find it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Place of the database and number of the stripe in one; locks are taken in ascending order of it.
+    pub(crate) stripe: u32,
+    pub(crate) hash: u64,
+}
+
+impl Address {
+    /// The keyed hash of the key.
+    pub fn hash(self) -> u64 {
+        self.hash
+    }
+}
+
+impl Table {
+    /// An empty table of `databases` databases.
+    pub fn new(databases: usize, seed: Seed) -> Self {
+        Self::with_stripes(databases, STRIPES, seed)
+    }
+
+    /// As [`Table::new`] with another number of stripes, which must be a power of two of at least 2.
+    pub fn with_stripes(databases: usize, stripes: usize, seed: Seed) -> Self {
+        assert!(stripes.is_power_of_two() && stripes >= 2, "stripes are picked by the top bits of a hash");
+        Table {
+            seed,
+            databases: (0..databases).map(|_| OnceLock::new()).collect(),
+            places: (0..databases).map(|place| AtomicU16::new(place as u16)).collect(),
+            stripes,
+            epoch: AtomicU8::new(0),
+            capturing: AtomicBool::new(false),
+            access: access::Policy::default(),
+            expired: AtomicU64::new(0),
+            expire_cycles_cut: AtomicU64::new(0),
+            marks: AtomicU64::new(0),
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.places.len()
+    }
+
+    #[inline]
+    fn order(&self) -> Order {
+        Order { stripe_bits: self.stripes.trailing_zeros() }
+    }
+
+    #[inline]
+    fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// The keyed hash of a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.seed.hash(key)
+    }
+
+    /// Where `key` of database `db` lives. Valid until the next SWAPDB, that is, for a turn.
+    #[inline]
+    pub fn address(&self, db: usize, key: &[u8]) -> Address {
+        self.address_of(db, self.hash(key))
+    }
+
+    /// Where a key with this hash lives in database `db`, as [`Table::address`].
+    #[inline]
+    pub fn address_of(&self, db: usize, hash: u64) -> Address {
+        let place = self.places[db].load(Ordering::Relaxed) as usize;
+        let stripe = (hash >> (64 - self.stripes.trailing_zeros())) as usize;
+        Address { stripe: (place * self.stripes + stripe) as u32, hash }
+    }
+
+    /// First step of a lookup to come: asks for the stripe.
+    #[inline]
+    pub fn prefetch_stripe(&self, address: Address) {
+        let (place, index) = (address.stripe as usize / self.stripes, address.stripe as usize % self.stripes);
+        if let Some(stripe) = self.databases[place].get().map(|database| &database.stripes[index]) {
+            let line: *const u8 = std::ptr::from_ref(stripe).cast();
+            prefetch::line(line);
+            prefetch::line(line.wrapping_add(64));
+        }
+    }
+
+    /// Second step: asks for the bucket. Passed over where somebody holds the lock.
+    #[inline]
+    pub fn prefetch_bucket(&self, address: Address) {
+        if let Some(stripe) = self.try_lock(address.stripe) {
+            stripe.map().prefetch_bucket(address.hash, self.order());
+        }
+    }
+
+    /// Third step: asks for the entry that is likely to be the right one.
+    #[inline]
+    pub fn prefetch_entry(&self, address: Address) {
+        if let Some(stripe) = self.try_lock(address.stripe)
+            && let Some(entry) = stripe.map().candidate(address.hash, self.order())
+        {
+            entry.prefetch();
+        }
+    }
+
+    #[inline]
+    fn try_lock(&self, stripe: u32) -> Option<MutexGuard<'_, Stripe>> {
+        let (place, index) = (stripe as usize / self.stripes, stripe as usize % self.stripes);
+        self.databases[place].get()?.stripes[index].try_lock()
+    }
+
+    /// Runs `body` on the slot of one key, its stripe locked. Where `seq` of the body's effect matters, the body takes
+    /// it before it returns.
+    #[inline]
+    pub fn with_slot<R>(
+        &self,
+        address: Address,
+        key: &[u8],
+        now: Millis,
+        body: impl FnOnce(&mut Slot<'_>) -> R,
+    ) -> R {
+        let mut stripe = self.lock(address.stripe);
+        body(&mut Slot::open(self, &mut stripe, key, address.hash, now))
+    }
+
+    /// Locks the stripe with this number over all databases.
+    #[inline]
+    fn lock(&self, stripe: u32) -> MutexGuard<'_, Stripe> {
+        let (place, index) = (stripe as usize / self.stripes, stripe as usize % self.stripes);
+        self.database(place).stripes[index].lock()
+    }
+
+    fn database(&self, place: usize) -> &Database {
+        self.databases[place].get_or_init(|| Database {
+            stripes: (0..self.stripes).map(|_| CachePadded::new(Mutex::new(Stripe::default()))).collect(),
+        })
+    }
+
+    /// The stripes of a database, none where it was never used.
+    fn stripes_of(&self, db: usize) -> &[CachePadded<Mutex<Stripe>>] {
+        let place = self.places[db].load(Ordering::Relaxed) as usize;
+        self.databases[place].get().map_or(&[], |database| &database.stripes)
+    }
+
+    /// Number of keys, expired ones that are still there included.
+    pub fn len(&self, db: usize) -> usize {
+        self.stripes_of(db).iter().map(|stripe| stripe.lock().len()).sum()
+    }
+
+    /// True when a database holds no key.
+    pub fn is_empty(&self, db: usize) -> bool {
+        self.stripes_of(db).iter().all(|stripe| stripe.lock().len() == 0)
+    }
+
+    /// Counters of a database.
+    pub fn counts(&self, db: usize, now: Millis) -> Counts {
+        let mut sum = Counts::default();
+        for stripe in self.stripes_of(db) {
+            stripe.lock().add_counts(now, &mut sum);
+        }
+        sum
+    }
+
+    /// Bytes of keys, values and their headers in all databases.
+    pub fn bytes(&self) -> usize {
+        (0..self.databases()).flat_map(|db| self.stripes_of(db)).map(|stripe| stripe.lock().bytes()).sum()
+    }
+
+    /// Keys removed because their time had come, since the start.
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Empties a database. Every worker must stand still. Returns how many keys there were; the old entries are
+    /// handed to `dispose`, which may free them elsewhere.
+    pub fn clear(&self, db: usize, dispose: &mut dyn FnMut(Garbage)) -> usize {
+        let mut removed = 0;
+        for stripe in self.stripes_of(db) {
+            let (count, garbage) = stripe.lock().clear(self);
+            removed += count;
+            if count > 0 {
+                dispose(garbage);
+            }
+        }
+        removed
+    }
+
+    /// Exchanges two databases. Every worker must stand still. Watchers and waiters stay with the number that they watch
+    /// or wait for.
+    pub fn swap(&self, one: usize, other: usize, now: Millis) {
+        if one == other {
+            return;
+        }
+        let place = |db: usize| self.places[db].load(Ordering::Relaxed);
+        let (place_one, place_other) = (place(one), place(other));
+        let order = self.order();
+        // Both must exist, because a key that is not there can be watched as well.
+        let facing =
+            self.database(place_one.into()).stripes.iter().zip(&self.database(place_other.into()).stripes);
+        for (a, b) in facing {
+            let (mut a, mut b) = (a.lock(), b.lock());
+            // A key whose time has come is no key, on either side.
+            let is_live = |entry: Option<&Entry>| entry.is_some_and(|entry| entry.expiry() > now);
+            a.touch_watched(|key, hash, entry| is_live(entry) || b.has_live(key, hash, order, now), order);
+            b.touch_watched(|key, hash, entry| is_live(entry) || a.has_live(key, hash, order, now), order);
+            std::mem::swap(&mut a.watchers, &mut b.watchers);
+            std::mem::swap(&mut a.waiters, &mut b.waiters);
+            a.mark_awaited(order, &self.marks);
+            b.mark_awaited(order, &self.marks);
+        }
+        self.places[one].store(place_other, Ordering::Relaxed);
+        self.places[other].store(place_one, Ordering::Relaxed);
+    }
+
+    /// A key picked at random, none when the database is empty. Keys whose time has come are passed over (and left
+    /// for the expiry cycle) unless nothing else is found.
+    pub fn random_key(&self, db: usize, now: Millis, random: &mut Random) -> Option<Vec<u8>> {
+        let stripes = self.stripes_of(db);
+        if stripes.is_empty() {
+            return None;
+        }
+        for _ in 0..4 * stripes.len() {
+            let stripe = stripes[random.below(stripes.len() as u64) as usize].lock();
+            if let Some(entry) = stripe.random(random).filter(|entry| entry.expiry() > now) {
+                return Some(entry.key().to_vec());
+            }
+        }
+        stripes.iter().find_map(|stripe| stripe.lock().first_live(now).map(|entry| entry.key().to_vec()))
+    }
+
+    /// Visits every live entry of a database, stripe by stripe, none locked for longer than its own visit.
+    pub fn for_each(&self, db: usize, now: Millis, mut visit: impl FnMut(&Entry)) {
+        for stripe in self.stripes_of(db) {
+            for entry in stripe.lock().entries().filter(|entry| entry.expiry() > now) {
+                visit(entry);
+            }
+        }
+    }
+
+    #[inline]
+    fn epoch(&self) -> u8 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// True while a walker still has entries of the last cut to visit.
+    #[inline]
+    fn is_capturing(&self) -> bool {
+        self.capturing.load(Ordering::Relaxed)
+    }
+}
+
+/// Entries that are no longer in the table and only wait to be freed.
+pub struct Garbage(#[expect(dead_code, reason = "held to be dropped later")] Waste);
+
+enum Waste {
+    /// As they lay.
+    Map(#[expect(dead_code, reason = "as above")] Map),
+    /// Those that a snapshot does not need.
+    Entries(#[expect(dead_code, reason = "as above")] Vec<Entry>),
+}
+
+#[cfg(test)]
+mod tests;

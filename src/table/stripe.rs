@@ -1,0 +1,185 @@
+//! One stripe: a map of entries with its counters, and what hangs on its keys. Always behind its lock.
+
+use super::entry::Entry;
+use super::lapsed::Lapsed;
+use super::map::{Map, Order, Place};
+use super::wait::Waiters;
+use super::watch::Watchers;
+use super::{Counts, Garbage, Table, Waste};
+use crate::base::clock::{Millis, NEVER};
+use crate::base::hash::Seed;
+use crate::base::random::Random;
+
+#[derive(Default)]
+pub(super) struct Stripe {
+    map: Map,
+    bytes: usize,
+    expires: usize,
+    /// Hashes of which a field has a deadline.
+    lapsing: usize,
+    /// No entry's time, nor that of a field, comes before this. It may be too early (after a removal), never too late.
+    next_due: Millis,
+    /// Entries as they were at the cut, changed since: the walker takes them from here.
+    pub(super) captured: Vec<Entry>,
+    /// What opening the slot removed that was opened last, until somebody asks for it.
+    pub(super) lapsed: Option<Lapsed>,
+    pub(super) watchers: Watchers,
+    pub(super) waiters: Waiters,
+}
+
+impl Stripe {
+    #[inline]
+    pub(super) fn find(&self, key: &[u8], hash: u64, order: Order) -> Option<Place> {
+        self.map.find(key, hash, order)
+    }
+
+    /// True when the key is there and its time has not come.
+    pub(super) fn has_live(&self, key: &[u8], hash: u64, order: Order, now: Millis) -> bool {
+        let entry = self.find(key, hash, order).and_then(|place| self.at(place));
+        entry.is_some_and(|entry| entry.expiry() > now)
+    }
+
+    #[inline]
+    pub(super) fn at(&self, place: Place) -> Option<&Entry> {
+        self.map.get(place)
+    }
+
+    /// Changes the entry at a place and keeps the counters true. The caller has captured it if that was due.
+    #[inline]
+    pub(super) fn change<R>(&mut self, place: Place, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        let entry = self.map.get_mut(place)?;
+        let (bytes, expires, lapses) = (entry.bytes(), entry.expiry() != NEVER, entry.has_field_deadlines());
+        let result = change(entry);
+        self.bytes = self.bytes - bytes + entry.bytes();
+        self.expires = self.expires - usize::from(expires) + usize::from(entry.expiry() != NEVER);
+        self.lapsing = self.lapsing - usize::from(lapses) + usize::from(entry.has_field_deadlines());
+        let due = entry.due();
+        self.note_due(due);
+        Some(result)
+    }
+
+    /// Changes what is neither counted nor captured: the record of use, the epoch.
+    #[inline]
+    pub(super) fn mark(&mut self, place: Place, mark: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.map.get_mut(place) {
+            mark(entry);
+        }
+    }
+
+    /// Adds an entry whose key is not there yet; returns its place.
+    #[inline]
+    pub(super) fn insert(&mut self, entry: Entry, hash: u64, order: Order, seed: &Seed) -> Place {
+        self.bytes += entry.bytes();
+        self.expires += usize::from(entry.expiry() != NEVER);
+        self.lapsing += usize::from(entry.has_field_deadlines());
+        self.note_due(entry.due());
+        self.map.insert(entry, hash, order, seed)
+    }
+
+    pub(super) fn remove(&mut self, place: Place, hash: u64, order: Order, seed: &Seed) -> Option<Entry> {
+        let entry = self.map.remove(place, hash, order, seed)?;
+        self.bytes -= entry.bytes();
+        self.expires -= usize::from(entry.expiry() != NEVER);
+        self.lapsing -= usize::from(entry.has_field_deadlines());
+        Some(entry)
+    }
+
+    pub(super) fn clear(&mut self, table: &Table) -> (usize, Garbage) {
+        self.touch_watched(|_, _, entry| entry.is_some(), table.order());
+        let count = self.map.len();
+        let map = std::mem::take(&mut self.map);
+        (self.bytes, self.expires, self.lapsing, self.next_due) = (0, 0, 0, NEVER);
+        if !table.is_capturing() {
+            return (count, Garbage(Waste::Map(map)));
+        }
+        let epoch = table.epoch();
+        let (old, new) = map.into_entries().partition(|entry| entry.epoch() != epoch);
+        self.captured.extend::<Vec<Entry>>(old);
+        (count, Garbage(Waste::Entries(new)))
+    }
+
+    /// Marks the watched keys for which `is_dirty(key, hash, entry)` holds.
+    pub(super) fn touch_watched(
+        &mut self,
+        is_dirty: impl Fn(&[u8], u64, Option<&Entry>) -> bool,
+        order: Order,
+    ) {
+        let map = &self.map;
+        let entry = |key: &[u8], hash| map.get(map.find(key, hash, order)?);
+        self.watchers.touch_where(|key, hash| is_dirty(key, hash, entry(key, hash)));
+    }
+
+    /// Marks the keys that somebody waits for and that are there.
+    pub(super) fn mark_awaited(&mut self, order: Order, marks: &std::sync::atomic::AtomicU64) {
+        let map = &self.map;
+        self.waiters.mark_where(|key, hash| map.find(key, hash, order).is_some(), marks);
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.map.iter()
+    }
+
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.map.iter_mut()
+    }
+
+    pub(super) fn first_live(&self, now: Millis) -> Option<&Entry> {
+        self.entries().find(|entry| entry.expiry() > now)
+    }
+
+    /// An entry picked at random, none from an empty stripe.
+    pub(super) fn random(&self, random: &mut Random) -> Option<&Entry> {
+        self.map.random(random)
+    }
+
+    pub(super) fn add_counts(&self, now: Millis, sum: &mut Counts) {
+        sum.keys += self.map.len();
+        sum.expires += self.expires;
+        sum.bytes += self.bytes;
+        if self.expires > 0 {
+            let distances =
+                self.entries().filter_map(Entry::deadline).map(|at| at.saturating_sub(now).max(0));
+            sum.ttl_sum_ms += distances.map(|ms| ms as u128).sum::<u128>();
+        }
+    }
+
+    /// True when the time of an entry or a field may have come.
+    pub(super) fn has_due(&self, now: Millis) -> bool {
+        self.expires + self.lapsing > 0 && self.next_due <= now
+    }
+
+    /// The keys of entries whose time may have come, or that of a field; `next_due` is the time of the others. Opening
+    /// their slots makes it exact.
+    pub(super) fn due(&mut self, now: Millis) -> Vec<Box<[u8]>> {
+        let mut due = Vec::new();
+        let mut next = NEVER;
+        for entry in self.map.iter() {
+            if entry.due() <= now {
+                due.push(entry.key().into());
+            } else {
+                next = next.min(entry.due());
+            }
+        }
+        self.next_due = next;
+        due
+    }
+
+    #[inline]
+    fn note_due(&mut self, expiry: Millis) {
+        // The default of 0 means "never looked", which is early enough for every deadline.
+        self.next_due = self.next_due.min(expiry);
+    }
+}
