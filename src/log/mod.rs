@@ -1,0 +1,52 @@
+//! The log: what makes a write last.
+//!
+//! The files are Redis's multi-part AOF, so that redis-server 7.0 and later, its tools, and this server
+//! read each other's directories: a manifest, a base in RDB format, increments of commands. What Redis does
+//! not have rides in lines that it skips: checksums, sequence numbers, and how far the device is known to
+//! have it (`record` draws them).
+//!
+//! ```text
+//! storage        the only door to files; in memory and with faults for tests
+//! record, resp   the text of an increment
+//! reader, batch  increment → units, and a verdict on its end
+//! rdb            base and dump.rdb, both ways
+//! manifest       which files count
+//! place          where they are
+//! replace        a file that appears whole or not at all
+//! open           directory → replay → running log
+//! writer, sync   append, flush, sync
+//! rewrite        a new base, while writes go on
+//! fault          what can go wrong
+//! ```
+//!
+//! Nothing here knows of tables: replay hands out arguments, a rewrite is handed entries. Of commands only those have a
+//! name here that a base may end with (`rdb::tail`).
+
+mod batch;
+#[cfg(test)]
+mod crash_tests;
+pub mod fault;
+mod generation;
+pub mod manifest;
+pub mod open;
+pub mod place;
+mod ranges;
+pub mod rdb;
+pub mod reader;
+pub mod record;
+pub mod replace;
+pub(crate) mod resp;
+pub mod rewrite;
+pub mod storage;
+mod sync;
+pub mod writer;
+
+pub use batch::{Batch, Command, Unit};
+pub use fault::{LogFault, LogFaultKind};
+pub use open::{Base, BaseKind, OpenError, Opened, Recovery, open};
+pub use place::{DirectoryLock, Names};
+pub use reader::{Reader, Summary, Verdict};
+pub use record::{Seq, encode_array_header, encode_bulk, encode_command};
+pub use replace::{ReplaceFile, replace_file};
+pub use rewrite::Rewrite;
+pub use writer::{Fsync, Log, LogOptions, LogStats};
