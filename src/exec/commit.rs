@@ -1,0 +1,143 @@
+//! From effects to the log: the one place where a change becomes a record.
+//!
+//! A journal is written to while the stripes of the change are locked, so that the order of records is the order in
+//! which conflicting commands ran.
+
+use super::effect::Effect;
+use crate::log::{Log, encode_command};
+use crate::resp::request::Request;
+use crate::table::Lapsed;
+
+/// The most fields that one record removes, so that no reader of the log needs much memory at once.
+const FIELDS_MAX: usize = 1024;
+
+/// Where the effects of a command go.
+pub enum Journal<'a> {
+    /// Straight into the log; the sequence number of the last record is kept.
+    Log {
+        /// The log.
+        log: &'a Log,
+        /// 0 before the first record.
+        last: u64,
+    },
+    /// Gathered, to become one record: a transaction.
+    Unit(Unit),
+    /// Nowhere: replay, whose effects are in the log already.
+    Nowhere,
+}
+
+/// The effects of a transaction.
+#[derive(Default)]
+pub struct Unit {
+    bytes: Vec<u8>,
+    commands: usize,
+    /// The database of the first command, and the one in force at the end.
+    db: Option<(usize, usize)>,
+}
+
+impl Journal<'_> {
+    /// Records the removal of what had outlived its time. It stands before the effect of the command that noticed.
+    pub fn lapsed(&mut self, db: usize, key: &[u8], lapsed: &Lapsed) {
+        match lapsed {
+            Lapsed::Key => self.write(db, 1, |out| encode_command(out, [b"DEL".as_slice(), key].into_iter())),
+            Lapsed::Fields(names) => {
+                for names in names.chunks(FIELDS_MAX) {
+                    let mut words: Vec<&[u8]> = vec![b"HDEL", key];
+                    words.extend(names.iter().map(Box::as_ref));
+                    self.write(db, 1, |out| encode_command(out, words.iter().copied()));
+                }
+            }
+        }
+    }
+
+    /// Records what a command did; true when that was anything.
+    #[inline]
+    pub fn commit(&mut self, db: usize, effect: &Effect, request: &Request<'_>) -> bool {
+        match effect {
+            Effect::None | Effect::Wait(_) => return false,
+            Effect::Same => self.write(db, 1, |out| match request.raw() {
+                Some(frame) => out.extend_from_slice(frame),
+                None => encode_command(out, request.iter()),
+            }),
+            Effect::Instead(record) => self.write(db, record.commands(), |out| {
+                // Several commands of one effect must not be torn apart by a crash.
+                let wrap = record.commands() > 1;
+                if wrap {
+                    out.extend_from_slice(MULTI);
+                }
+                out.extend_from_slice(record.bytes());
+                if wrap {
+                    out.extend_from_slice(EXEC);
+                }
+            }),
+        }
+        true
+    }
+
+    fn write(&mut self, db: usize, commands: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        match self {
+            Journal::Log { log, last } => {
+                if log.is_on() {
+                    *last = log.append(db as u32, encode);
+                }
+            }
+            Journal::Unit(unit) => {
+                match unit.db {
+                    Some((_, current)) if current != db => select(&mut unit.bytes, db),
+                    _ => {}
+                }
+                unit.db = Some((unit.db.map_or(db, |(first, _)| first), db));
+                // The unit is a transaction as a whole, so the effect needs no frame of its own.
+                let start = unit.bytes.len();
+                encode(&mut unit.bytes);
+                if commands > 1 {
+                    let end = unit.bytes.len() - EXEC.len();
+                    unit.bytes.truncate(end);
+                    unit.bytes.drain(start..start + MULTI.len());
+                }
+                unit.commands += commands;
+            }
+            Journal::Nowhere => {}
+        }
+    }
+
+    /// The sequence number of the last record, 0 if there was none.
+    pub fn last(&self) -> u64 {
+        match self {
+            Journal::Log { last, .. } => *last,
+            _ => 0,
+        }
+    }
+}
+
+impl Unit {
+    /// Writes the transaction as one record; its sequence number, 0 if it changed nothing.
+    pub fn finish(self, log: &Log) -> u64 {
+        let Some((first, last)) = self.db else { return 0 };
+        if !log.is_on() {
+            return 0;
+        }
+        log.append(first as u32, |out| {
+            let wrap = self.commands > 1 || first != last;
+            if wrap {
+                out.extend_from_slice(MULTI);
+            }
+            out.extend_from_slice(&self.bytes);
+            if first != last {
+                // The log takes the stream to be in the unit's first database afterwards.
+                select(out, first);
+            }
+            if wrap {
+                out.extend_from_slice(EXEC);
+            }
+        })
+    }
+}
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+fn select(out: &mut Vec<u8>, db: usize) {
+    let mut number = itoa::Buffer::new();
+    encode_command(out, [b"SELECT".as_slice(), number.format(db).as_bytes()].into_iter());
+}

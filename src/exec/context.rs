@@ -1,0 +1,144 @@
+//! What every command may read of the process: the bundle that `boot` puts together once.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::mailbox::Mailbox;
+use super::registry::Registry;
+use super::turn::Turns;
+use crate::base::clock::Clock;
+use crate::clients::Clients;
+use crate::config::{Changed, Settings};
+use crate::log::Log;
+use crate::observe::latency::Latency;
+use crate::observe::operations::Operations;
+use crate::observe::slowlog::Slowlog;
+use crate::observe::stats::Stats;
+use crate::table::Table;
+
+/// The process, as commands see it.
+pub struct Context {
+    /// The data.
+    pub table: Table,
+    /// The log of changes.
+    pub log: Arc<Log>,
+    /// The settings.
+    pub settings: Settings,
+    /// The connections.
+    pub clients: Clients,
+    /// The counters.
+    pub stats: Stats,
+    /// The slow log.
+    pub slowlog: Slowlog,
+    /// The log of operations.
+    pub operations: Operations,
+    /// Spikes of latency, by event.
+    pub latency: Latency,
+    /// The time.
+    pub clock: Clock,
+    /// The commands.
+    pub registry: Registry,
+    /// The seats of all who run commands.
+    pub turns: Turns,
+    /// Orders to the machinery above.
+    pub mailbox: Mailbox,
+    /// What is true of this process from its start.
+    pub identity: Identity,
+    /// How far loading has come.
+    pub loading: Loading,
+    /// Snapshots and rewrites, as INFO and LASTSAVE show them.
+    pub saves: Saves,
+    /// False after DEBUG SET-ACTIVE-EXPIRE 0.
+    pub active_expiry: AtomicBool,
+    /// More than `maxmemory` is in use, as of the last look.
+    pub memory_full: AtomicBool,
+    /// What a change of settings needs besides being read; set once the server runs.
+    pub apply_settings: OnceLock<ApplySettings>,
+}
+
+impl Context {
+    /// True when more than `maxmemory` is in use, as of the last look a moment ago.
+    #[inline]
+    pub fn is_memory_full(&self) -> bool {
+        self.memory_full.load(Ordering::Relaxed)
+    }
+
+    /// Looks how much memory is in use against `limit` (0: none), and notes the peak.
+    pub fn measure_memory(&self, limit: u64) {
+        let used = self.stats.memory.note(self.table.bytes() as u64);
+        let full = limit > 0 && used > limit;
+        self.memory_full.store(full, Ordering::Relaxed);
+    }
+}
+
+/// Carries out what a change of settings needs, such as listening on another port, or refuses it: the directive's name
+/// and the reason. Called before the change shows.
+pub type ApplySettings = Box<dyn Fn(&Changed) -> Result<(), (&'static str, String)> + Send + Sync>;
+
+/// What is true of a process from its start.
+pub struct Identity {
+    /// 40 hexadecimal digits, another at each start.
+    pub run_id: String,
+    /// Unix time in milliseconds.
+    pub started_at: i64,
+    /// Threads that run commands.
+    pub workers: usize,
+    /// The configuration file, empty without one.
+    pub config_file: String,
+    /// The executable.
+    pub executable: String,
+}
+
+/// How far loading has come. Commands without the `loading` flag are refused meanwhile.
+#[derive(Default)]
+pub struct Loading {
+    active: AtomicBool,
+    /// Unix time in seconds when it began.
+    pub since: AtomicI64,
+    /// Bytes to load.
+    pub total: AtomicU64,
+    /// Bytes loaded.
+    pub done: AtomicU64,
+}
+
+impl Loading {
+    /// True while data is being loaded.
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Begins or ends it.
+    pub fn set(&self, active: bool) {
+        self.active.store(active, Ordering::Release);
+    }
+}
+
+/// Snapshots and rewrites.
+#[derive(Default)]
+pub struct Saves {
+    /// A `dump.rdb` is being written in the background.
+    pub saving: AtomicBool,
+    /// The log is being rewritten.
+    pub rewriting: AtomicBool,
+    /// A rewrite will begin when the save under way has ended.
+    pub rewrite_scheduled: AtomicBool,
+    /// Unix seconds of the last successful save, or of the start.
+    pub last_save: AtomicI64,
+    /// False when the last save failed.
+    pub last_save_ok: AtomicBool,
+    /// Seconds that the last save took, -1 before the first.
+    pub last_save_seconds: AtomicI64,
+    /// False when the last rewrite failed.
+    pub last_rewrite_ok: AtomicBool,
+    /// Seconds that the last rewrite took, -1 before the first.
+    pub last_rewrite_seconds: AtomicI64,
+    /// Unix seconds when the one under way began.
+    pub began: AtomicI64,
+    /// Saves since the start.
+    pub saves: AtomicU64,
+    /// Rewrites since the start.
+    pub rewrites: AtomicU64,
+    /// The seat counters' sum of changes at the last successful save.
+    pub changes_at_save: AtomicU64,
+}

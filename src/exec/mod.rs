@@ -1,0 +1,31 @@
+//! How any command is run.
+//!
+//! [`run`] is the list of what happens to a request, from its name to its reply. What a command is, is a [`spec::Spec`];
+//! what it did, an [`effect::Effect`]; what follows from that for log, watchers and statistics, [`commit`].
+
+pub mod args;
+pub mod commit;
+pub mod context;
+pub mod digest;
+pub mod effect;
+pub mod footprint;
+mod gate;
+pub mod limits;
+pub mod mailbox;
+pub mod multi;
+mod operations;
+pub mod registry;
+pub mod replay;
+pub mod run;
+pub mod safety;
+pub mod session;
+pub mod sleep;
+pub mod spec;
+pub mod turn;
+pub mod wait;
+
+pub use args::Args;
+pub use context::Context;
+pub use effect::{Effect, Until, Wait, Woken};
+pub use session::Session;
+pub use spec::{Begin, Find, Group, KeySpec, Run, Spec, acl, flag, key};

@@ -1,0 +1,178 @@
+//! MULTI … EXEC: commands queued, then run under one set of locks and written as one record.
+//!
+//! EXEC locks the stripes of all keys that its commands name and of all keys that were watched, so no other client sees
+//! or changes any of them between the first command and the last. A transaction that looks at more than its keys (KEYS,
+//! FLUSHALL, SELECT …) runs while every worker stands still instead.
+
+use smallvec::SmallVec;
+
+use super::commit::{Journal, Unit};
+use super::context::Context;
+use super::effect::{Effect, Until, Woken};
+use super::gate;
+use super::registry::Command;
+use super::run::Desk;
+use super::session::Session;
+use super::spec::{Run, flag};
+use super::wait;
+use crate::base::refusal::Refusal;
+use crate::resp::reply::Reply;
+use crate::resp::request::{OwnedRequest, Request};
+use crate::table::{Locked, Watch};
+
+/// Commands queued by MULTI.
+#[derive(Default)]
+pub struct Transaction {
+    requests: Vec<OwnedRequest>,
+    /// One of its commands was refused when it came, so EXEC will refuse them all.
+    aborted: bool,
+    /// One of its commands looks at more than its keys.
+    table_wide: bool,
+    /// One of its commands may write.
+    writes: bool,
+    /// One of its commands may need more memory.
+    grows: bool,
+}
+
+impl Transaction {
+    /// Adds a command that has passed the gates.
+    pub(super) fn queue(&mut self, command: &Command, request: &Request<'_>) {
+        let reaches_far = matches!(command.spec.run, Run::Scan(_))
+            || command.spec.flags & (flag::EVERYTHING | flag::TABLE_WIDE) != 0;
+        self.table_wide |= reaches_far;
+        self.writes |= command.spec.has(flag::WRITE);
+        self.grows |= command.spec.has(flag::DENYOOM);
+        self.requests.push(OwnedRequest::from_request(request));
+    }
+
+    /// EXEC will refuse.
+    pub(super) fn abort(&mut self) {
+        self.aborted = true;
+    }
+
+    /// Number of commands.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// True when no command is queued.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// True when one of its commands may write.
+    pub fn writes(&self) -> bool {
+        self.writes
+    }
+}
+
+/// Forgets the watched keys. No stripe may be locked.
+pub fn unwatch(ctx: &Context, session: &mut Session) {
+    for (db, key) in std::mem::take(&mut session.watched) {
+        let address = ctx.table.address(db, &key);
+        // No time is right here: an expired key must not be removed without a record.
+        ctx.table.with_slot(address, &key, i64::MIN, |slot| slot.unwatch(&session.watch));
+    }
+    session.watch = Watch::default();
+}
+
+impl Desk<'_> {
+    /// EXEC: runs what was queued.
+    pub(super) fn exec(&mut self, session: &mut Session, reply: &mut Reply<'_>) -> Result<(), Refusal> {
+        let transaction = session.transaction.take().ok_or_else(|| Refusal::err("EXEC without MULTI"))?;
+        if transaction.aborted {
+            unwatch(self.ctx, session);
+            return Err(Refusal::line("EXECABORT Transaction discarded because of previous errors."));
+        }
+        if let Err(why) = self.may_run(&transaction) {
+            unwatch(self.ctx, session);
+            let line = format!("EXECABORT Transaction discarded because of: {}", why.text());
+            return Err(Refusal::Line(line.into()));
+        }
+        session.in_exec = true;
+        if transaction.table_wide {
+            let ctx = self.ctx;
+            let everything = self.leave_turn();
+            let marks = ctx.table.marks();
+            self.exec_under_locks(&transaction, session, None, reply);
+            wait::settle_everywhere(ctx, marks, self.now());
+            drop(everything);
+            self.resume_turn();
+            unwatch(ctx, session);
+        } else {
+            let ctx = self.ctx;
+            let mut addresses: SmallVec<[_; 16]> =
+                session.watched.iter().map(|(db, key)| ctx.table.address(*db, key)).collect();
+            for queued in &transaction.requests {
+                let request = queued.as_request();
+                let Ok(command) = ctx.registry.resolve(&request) else { continue };
+                let keys = command.spec.key_positions(&request);
+                addresses
+                    .extend(keys.iter().map(|key| ctx.table.address(session.db, request.arg(key.index))));
+            }
+            let mut locked = Locked::new(&ctx.table, addresses.into_iter(), self.now());
+            self.exec_under_locks(&transaction, session, Some(&mut locked), reply);
+            self.settle(locked);
+            unwatch(ctx, session);
+        }
+        session.in_exec = false;
+        Ok(())
+    }
+
+    /// The gates that may have closed since the commands were queued.
+    fn may_run(&self, transaction: &Transaction) -> Result<(), Refusal> {
+        if transaction.grows && self.ctx.is_memory_full() {
+            return Err(gate::OUT_OF_MEMORY);
+        }
+        if transaction.writes { gate::log_takes_writes(self.ctx) } else { Ok(()) }
+    }
+
+    fn exec_under_locks(
+        &mut self,
+        transaction: &Transaction,
+        session: &mut Session,
+        mut locked: Option<&mut Locked<'_>>,
+        reply: &mut Reply<'_>,
+    ) {
+        let ctx = self.ctx;
+        let mut journal = Journal::Unit(Unit::default());
+        let now = self.now();
+        for (db, key) in &session.watched {
+            // Opening the slot removes a key whose time has come, which marks its watchers.
+            let lapsed = match &mut locked {
+                Some(locked) => locked.open(*db, key).take_lapsed(),
+                None => {
+                    let address = ctx.table.address(*db, key);
+                    ctx.table.with_slot(address, key, now, |slot| slot.take_lapsed())
+                }
+            };
+            if let Some(lapsed) = lapsed {
+                journal.lapsed(*db, key, &lapsed);
+            }
+        }
+        if session.watch.is_dirty() {
+            reply.null_array();
+        } else {
+            reply.array(transaction.requests.len());
+            for queued in &transaction.requests {
+                let request = queued.as_request();
+                match ctx.registry.resolve(&request) {
+                    Ok(command) => {
+                        let locked = locked.as_deref_mut();
+                        let effect = self.call(command, session, &request, locked, &mut journal, reply);
+                        // Nothing waits in here: the time is up at once.
+                        if let Effect::Wait(wait) = effect
+                            && let Until::Keys(_) = wait.until
+                        {
+                            (wait.then)(ctx, session, Woken::TimedOut, reply);
+                        }
+                    }
+                    Err(refusal) => reply.error(refusal.text().as_bytes()),
+                }
+            }
+        }
+        if let Journal::Unit(unit) = journal {
+            session.need = session.need.max(unit.finish(&ctx.log));
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! What happens to a request, from its name to its reply.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::commit::Journal;
+use super::context::Context;
+use super::effect::{Effect, Until, Wait};
+use super::registry::Command;
+use super::session::{Replies, Session};
+use super::spec::{Run, flag};
+use super::turn::{Everything, Turn};
+use super::{Args, gate, operations, wait};
+use crate::base::bytes;
+use crate::base::clock::Millis;
+use crate::base::refusal::Refusal;
+use crate::clients;
+use crate::config::Config;
+use crate::resp::reply::Reply;
+use crate::resp::request::Request;
+use crate::table::{Address, Locked};
+
+/// Requests looked at ahead of their turn: enough misses under way to keep the memory busy, few enough that their lines
+/// are still near when they are needed.
+pub const AHEAD: usize = 16;
+
+/// What the connection does after a command.
+pub enum Flow {
+    /// It goes on with the next one.
+    Next,
+    /// It sleeps, then writes the reply.
+    Wait(Box<Wait>),
+    /// It comes back with the same command at this time, or when the pause is ended.
+    Paused(Millis),
+}
+
+/// A place to run commands at, for the length of a turn: a seat, the settings and the time.
+pub struct Desk<'c> {
+    /// The process.
+    pub ctx: &'c Context,
+    /// The settings at the beginning of the turn.
+    pub config: Arc<Config>,
+    seat: usize,
+    turn: Option<Turn<'c>>,
+    /// Wall time and monotonic time at the beginning of the turn, monotonic time now.
+    began: (Millis, Duration),
+    elapsed: Duration,
+    /// The hash of the only key of the command about to run, where [`Desk::prepare`] has computed it.
+    prepared: Option<u64>,
+}
+
+/// A request that was looked at before its turn.
+pub struct Prepared<'c> {
+    command: &'c Command,
+    hash: Option<u64>,
+}
+
+impl<'c> Desk<'c> {
+    /// Begins a turn on a seat.
+    pub fn new(ctx: &'c Context, seat: usize) -> Self {
+        let turn = ctx.turns.begin(seat);
+        let began = (ctx.clock.unix_ms(), ctx.clock.elapsed());
+        ctx.stats.seat(seat).turns.add(1);
+        Desk {
+            ctx,
+            config: Arc::clone(&ctx.settings.load()),
+            seat,
+            turn: Some(turn),
+            began,
+            elapsed: began.1,
+            prepared: None,
+        }
+    }
+
+    /// The time of the command, in Unix milliseconds.
+    #[inline]
+    pub fn now(&self) -> Millis {
+        self.began.0 + (self.elapsed - self.began.1).as_millis() as Millis
+    }
+
+    /// Looks at requests that will run soon: each command is looked up, its only key hashed, and the memory that it will
+    /// need is asked for, so that the misses of all of them are waited for together.
+    pub fn prepare<'r>(
+        &self,
+        session: &Session,
+        requests: impl Iterator<Item = Request<'r>>,
+    ) -> SmallVec<[Option<Prepared<'c>>; AHEAD]> {
+        let table = &self.ctx.table;
+        let mut ahead: SmallVec<[Option<Prepared<'c>>; AHEAD]> = SmallVec::new();
+        let mut addresses: SmallVec<[Address; AHEAD]> = SmallVec::new();
+        for request in requests {
+            let Ok(command) = self.ctx.registry.resolve(&request) else {
+                ahead.push(None);
+                continue;
+            };
+            let hash = match (command.spec.run, self.only_key(command, &request)) {
+                (Run::Read(_) | Run::Write(_), Ok(at)) => {
+                    let address = table.address(session.db, request.arg(at));
+                    table.prefetch_stripe(address);
+                    addresses.push(address);
+                    Some(address.hash())
+                }
+                _ => None,
+            };
+            ahead.push(Some(Prepared { command, hash }));
+        }
+        addresses.iter().for_each(|address| table.prefetch_bucket(*address));
+        addresses.iter().for_each(|address| table.prefetch_entry(*address));
+        ahead
+    }
+
+    /// Runs one request and writes its reply. `prepared` is what [`Desk::prepare`] made of this request.
+    pub fn run(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        prepared: Option<&Prepared<'c>>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let mark = out.len();
+        let mut reply = Reply::new(out, session.proto);
+        let seat = self.ctx.stats.seat(self.seat);
+        self.prepared = prepared.and_then(|prepared| prepared.hash);
+        let resolved = match prepared {
+            Some(prepared) => Ok(prepared.command),
+            None => self.ctx.registry.resolve(request),
+        };
+        let command = match resolved {
+            Ok(command) => command,
+            Err(_) if is_cross_protocol(request.name()) => {
+                tracing::warn!(
+                    client = session.client.address,
+                    "closed: it speaks HTTP. Somebody may be trying to make a browser or proxy send commands here"
+                );
+                session.closing = true;
+                return Flow::Next;
+            }
+            Err(refusal) => {
+                self.refuse(None, session, &refusal, &mut reply);
+                self.settle_reply(session, mark, out);
+                return Flow::Next;
+            }
+        };
+        if let Err(refusal) = self.pass_gates(session, command) {
+            seat.processed.add(1);
+            self.refuse(Some(command), session, &refusal, &mut reply);
+            self.settle_reply(session, mark, out);
+            return Flow::Next;
+        }
+        if let Some(until) = self.paused(session, command) {
+            return Flow::Paused(until);
+        }
+        seat.processed.add(1);
+        session.client.last_command.store(command.id as u32, Ordering::Relaxed);
+        let flow = self.dispatch(session, command, request, &mut reply);
+        session.mute = matches!(flow, Flow::Wait(_)) && session.replies != Replies::On;
+        self.settle_reply(session, mark, out);
+        flow
+    }
+
+    fn pass_gates(&self, session: &Session, command: &Command) -> Result<(), Refusal> {
+        gate::authentication(session, command)?;
+        gate::transaction(session, command)?;
+        gate::memory(self.ctx, command)?;
+        gate::loading(self.ctx, command)?;
+        gate::log_works(self.ctx, command)
+    }
+
+    /// CLIENT PAUSE holds commands, though not those that would end it.
+    #[inline]
+    fn paused(&self, session: &Session, command: &Command) -> Option<Millis> {
+        let is_exec = matches!(command.spec.run, Run::Exec);
+        let queues = session.transaction.is_some() && !is_exec;
+        if queues || command.spec.has(flag::NO_AUTH) || command.full_name.starts_with("client|") {
+            return None;
+        }
+        let exec_writes = is_exec && session.transaction.as_ref().is_some_and(|queued| queued.writes());
+        let may_write = command.spec.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0 || exec_writes;
+        self.ctx.clients.paused_until(may_write, self.began.0)
+    }
+
+    fn dispatch(
+        &mut self,
+        session: &mut Session,
+        command: &Command,
+        request: &Request<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Flow {
+        if let Some(transaction) = &mut session.transaction
+            && !matches!(command.spec.run, Run::Exec)
+            && !command.spec.has(flag::TRANSACTION_CONTROL)
+        {
+            transaction.queue(command, request);
+            session.client.queued.store(transaction.len() as i64, Ordering::Relaxed);
+            reply.simple("QUEUED");
+            return Flow::Next;
+        }
+        let mut journal = Journal::Log { log: &self.ctx.log, last: 0 };
+        let effect = self.call(command, session, request, None, &mut journal, reply);
+        session.need = session.need.max(journal.last());
+        match effect {
+            Effect::Wait(wait) => Flow::Wait(wait),
+            _ => Flow::Next,
+        }
+    }
+
+    /// Runs one command and everything that follows from it but the decision what the connection does next. `locked`
+    /// holds its stripes already, when a transaction runs it.
+    pub(super) fn call(
+        &mut self,
+        command: &Command,
+        session: &mut Session,
+        request: &Request<'_>,
+        locked: Option<&mut Locked<'_>>,
+        journal: &mut Journal<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Effect {
+        let ctx = self.ctx;
+        let mark = reply.mark();
+        let started = self.elapsed;
+        let outcome = if matches!(command.spec.run, Run::Exec) {
+            self.exec(session, reply).map(|()| Effect::None)
+        } else if command.spec.has(flag::EVERYTHING) && locked.is_none() && !session.in_exec {
+            let everything = self.leave_turn();
+            let outcome = self.execute(command, session, request, None, journal, reply);
+            drop(everything);
+            self.resume_turn();
+            outcome
+        } else {
+            self.execute(command, session, request, locked, journal, reply)
+        };
+        self.elapsed = ctx.clock.elapsed();
+        let took = self.elapsed.saturating_sub(started);
+        if ctx.clients.is_monitored() && command.spec.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0 {
+            self.feed_monitors(session, request);
+        }
+        let seat = ctx.stats.seat(self.seat);
+        seat.ran(command.id, took.as_nanos() as u64, outcome.is_err(), self.config.observe.latency_tracking);
+        self.note_slow(command, session, request, took);
+        match outcome {
+            Ok(effect) => {
+                if ctx.operations.is_on() {
+                    operations::note(ctx, command, request, self.now());
+                }
+                effect
+            }
+            Err(refusal) => {
+                reply.rollback(mark);
+                reply.error(refusal.text().as_bytes());
+                seat.errors.add(1);
+                ctx.stats.count_error(&refusal.prefix());
+                Effect::None
+            }
+        }
+    }
+
+    /// Gets the command what it may touch, calls its handler, and commits its effect before any lock is let go.
+    #[inline]
+    fn execute(
+        &mut self,
+        command: &Command,
+        session: &mut Session,
+        request: &Request<'_>,
+        locked: Option<&mut Locked<'_>>,
+        journal: &mut Journal<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<Effect, Refusal> {
+        let ctx = self.ctx;
+        let (db, now) = (session.db, self.now());
+        let seat = ctx.stats.seat(self.seat);
+        let config = Arc::clone(&self.config);
+        let chance = self.elapsed.as_nanos() as u64 ^ session.client.id << 48;
+        let touches = !session.no_touch && !command.spec.has(flag::NO_TOUCH_KEY);
+        match command.spec.run {
+            Run::Read(handler) => {
+                let at = self.only_key(command, request)?;
+                let key = request.arg(at);
+                let mut args = Args::new(*request, at + 1, db, now, &config, chance);
+                let mut body = |slot: &mut crate::table::Slot<'_>| {
+                    if let Some(lapsed) = slot.take_lapsed() {
+                        journal.lapsed(db, key, &lapsed);
+                    }
+                    if touches {
+                        slot.mark_used();
+                    }
+                    if slot.exists() {
+                        seat.hits.add(1)
+                    } else {
+                        seat.misses.add(1)
+                    }
+                    handler(&mut args, slot.entry(), reply)
+                };
+                match locked {
+                    Some(locked) => body(&mut locked.open(db, key)),
+                    None => ctx.table.with_slot(self.address(db, key), key, now, body),
+                }?;
+                Ok(Effect::None)
+            }
+            Run::Write(handler) => {
+                let at = self.only_key(command, request)?;
+                let key = request.arg(at);
+                let mut args = Args::new(*request, at + 1, db, now, &config, chance);
+                let mut body = |slot: &mut crate::table::Slot<'_>, journal: &mut Journal<'_>| {
+                    if let Some(lapsed) = slot.take_lapsed() {
+                        journal.lapsed(db, key, &lapsed);
+                    }
+                    if touches {
+                        slot.mark_used();
+                    }
+                    let effect = handler(&mut args, slot, reply)?;
+                    if journal.commit(db, &effect, request) {
+                        seat.changes.add(1);
+                    }
+                    Ok(effect)
+                };
+                let Some(locked) = locked else {
+                    let address = self.address(db, key);
+                    let done = ctx.table.with_slot(address, key, now, |slot| {
+                        if slot.is_awaited() {
+                            slot.take_lapsed()
+                                .into_iter()
+                                .for_each(|lapsed| journal.lapsed(db, key, &lapsed));
+                            return None;
+                        }
+                        Some(body(slot, journal))
+                    });
+                    return done.unwrap_or_else(|| {
+                        // Somebody sleeps on this key, and may need another one to be served.
+                        let mut locked = Locked::new(&ctx.table, std::iter::once(address), now);
+                        let outcome = body(&mut locked.open(db, key), journal);
+                        if !session.in_exec {
+                            self.settle(locked);
+                        }
+                        outcome
+                    });
+                };
+                body(&mut locked.open(db, key), journal)
+            }
+            Run::Keys(handler) => {
+                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                let mut body = |locked: &mut Locked<'_>| {
+                    let outcome = handler(&mut args, locked, reply);
+                    for (db, key, lapsed) in locked.take_lapsed() {
+                        journal.lapsed(db, &key, &lapsed);
+                    }
+                    let (found, missed) = locked.take_lookups();
+                    if command.spec.has(flag::READONLY) {
+                        seat.hits.add(found);
+                        seat.misses.add(missed);
+                    }
+                    let effect = outcome?;
+                    if journal.commit(db, &effect, request) {
+                        seat.changes.add(1);
+                    }
+                    Ok(effect)
+                };
+                let Some(locked) = locked else {
+                    let mut locked = self.lock_keys(command, db, request);
+                    let outcome = body(&mut locked);
+                    match &outcome {
+                        Ok(Effect::Wait(wait)) if !session.in_exec => {
+                            if let Until::Keys(keys) = &wait.until {
+                                let desk = (self.seat, &self.config);
+                                wait::get_in_line(ctx, session, desk, request, keys, &mut locked);
+                            }
+                        }
+                        // A transaction serves at its end.
+                        _ if session.in_exec => {}
+                        _ => self.settle(locked),
+                    }
+                    return outcome;
+                };
+                body(locked)
+            }
+            Run::Scan(handler) => {
+                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                handler(&mut args, &ctx.table, reply)?;
+                Ok(Effect::None)
+            }
+            Run::Host(handler) => {
+                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                let marks = ctx.table.marks();
+                let effect = handler(&mut args, ctx, session, reply)?;
+                if journal.commit(db, &effect, request) {
+                    seat.changes.add(1);
+                }
+                if !session.in_exec {
+                    seat.changes.add(wait::settle_everywhere(ctx, marks, now) as u64);
+                }
+                Ok(effect)
+            }
+            Run::Exec | Run::Container => Err(Refusal::Arity(command.full_name.clone().into())),
+        }
+    }
+
+    /// Serves those who wait for what a unit of work changed, and lets go of its locks.
+    pub(super) fn settle(&self, locked: Locked<'c>) {
+        self.ctx.stats.seat(self.seat).changes.add(wait::settle(self.ctx, locked) as u64);
+    }
+
+    /// Where a command's only key lives. The hash may have been computed ahead of its turn; the database is the one
+    /// selected now.
+    #[inline]
+    fn address(&mut self, db: usize, key: &[u8]) -> Address {
+        match self.prepared.take() {
+            Some(hash) => self.ctx.table.address_of(db, hash),
+            None => self.ctx.table.address(db, key),
+        }
+    }
+
+    #[inline]
+    fn only_key(&self, command: &Command, request: &Request<'_>) -> Result<usize, Refusal> {
+        match command.spec.keys {
+            [super::spec::KeySpec { begin: super::spec::Begin::Index(at), .. }] if *at < request.len() => {
+                Ok(*at)
+            }
+            _ => Err(Refusal::Arity(command.full_name.clone().into())),
+        }
+    }
+
+    fn lock_keys(&self, command: &Command, db: usize, request: &Request<'_>) -> Locked<'c> {
+        let table = &self.ctx.table;
+        let other =
+            command.spec.other_db.and_then(|other| other(request)).filter(|&db| db < table.databases());
+        let keys = command.spec.key_positions(request);
+        let words = keys.iter().map(|key| request.arg(key.index));
+        let here = words.clone().map(|key| table.address(db, key));
+        let there = other.into_iter().flat_map(|db| words.clone().map(move |key| table.address(db, key)));
+        Locked::new(table, here.chain(there), self.now())
+    }
+
+    /// Ends the turn and makes everything stand still. To be followed by [`Desk::resume_turn`].
+    pub(super) fn leave_turn(&mut self) -> Everything<'c> {
+        self.turn = None;
+        self.ctx.turns.everything()
+    }
+
+    /// Goes on with the turn after [`Desk::leave_turn`].
+    pub(super) fn resume_turn(&mut self) {
+        self.turn = Some(self.ctx.turns.begin(self.seat));
+    }
+
+    fn refuse(
+        &self,
+        command: Option<&Command>,
+        session: &mut Session,
+        refusal: &Refusal,
+        reply: &mut Reply<'_>,
+    ) {
+        if let Some(transaction) = &mut session.transaction {
+            transaction.abort();
+        }
+        let seat = self.ctx.stats.seat(self.seat);
+        if let Some(command) = command {
+            seat.rejected(command.id);
+        }
+        seat.errors.add(1);
+        self.ctx.stats.count_error(&refusal.prefix());
+        reply.error(refusal.text().as_bytes());
+    }
+
+    /// CLIENT REPLY: takes back what the client does not want to hear.
+    #[inline]
+    fn settle_reply(&self, session: &mut Session, mark: usize, out: &mut Vec<u8>) {
+        match session.replies {
+            Replies::On => {}
+            Replies::Off => out.truncate(mark),
+            Replies::Skip => {
+                out.truncate(mark);
+                session.replies = Replies::SkipLast;
+            }
+            Replies::SkipLast => {
+                out.truncate(mark);
+                session.replies = Replies::On;
+            }
+        }
+    }
+
+    fn feed_monitors(&self, session: &Session, request: &Request<'_>) {
+        let now = self.ctx.clock.unix_us();
+        let place = if session.client.has_flag(clients::flag::UNIX) {
+            format!("unix:{}", session.client.address.trim_end_matches(":0"))
+        } else {
+            session.client.address.clone()
+        };
+        let mut line =
+            format!("+{}.{:06} [{} {place}]", now / 1_000_000, now % 1_000_000, session.db).into_bytes();
+        for word in request.iter() {
+            line.push(b' ');
+            line.extend_from_slice(bytes::repr(word).as_bytes());
+        }
+        line.extend_from_slice(b"\r\n");
+        self.ctx.clients.feed_monitors(&line, self.config.posted_limit());
+    }
+
+    #[inline]
+    fn note_slow(&self, command: &Command, session: &Session, request: &Request<'_>, took: Duration) {
+        let config = &self.config.observe;
+        let micros = took.as_micros() as u64;
+        let slow = config.slowlog_log_slower_than >= 0 && micros >= config.slowlog_log_slower_than as u64;
+        if slow && !command.spec.has(flag::SKIP_SLOWLOG) {
+            let client = &session.client;
+            let who = (client.address.clone(), client.names().name);
+            let words: Vec<&[u8]> = request.iter().collect();
+            let at = self.now() / 1000;
+            self.ctx.slowlog.add(at, micros, words.into_iter(), who, config.slowlog_max_len as usize);
+        }
+        if config.latency_monitor_threshold > 0 {
+            let event = if command.spec.has(flag::FAST) { "fast-command" } else { "command" };
+            let ms = micros / 1000;
+            self.ctx.latency.record(event, self.now() / 1000, ms, config.latency_monitor_threshold);
+        }
+    }
+}
+
+/// The number of words before the arguments: a subcommand has two.
+#[inline]
+fn skip(request: &Request<'_>, command: &Command) -> usize {
+    let words = if command.is_subcommand { 2 } else { 1 };
+    words.min(request.len())
+}
+
+/// The first words of an HTTP request. A browser or proxy that is made to send one to this port must not get a second
+/// line through: see Redis's "cross protocol scripting".
+fn is_cross_protocol(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}

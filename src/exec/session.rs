@@ -1,0 +1,85 @@
+//! What a connection has told the server so far. It knows no socket: the HTTP gateway and replay have sessions too.
+
+use std::sync::Arc;
+
+use super::multi::Transaction;
+use super::wait::Waiting;
+use crate::base::random::Random;
+use crate::clients::Client;
+use crate::resp::reply::Proto;
+use crate::table::Watch;
+
+/// The state of one client.
+pub struct Session {
+    /// What others see of it.
+    pub client: Arc<Client>,
+    /// The selected database.
+    pub db: usize,
+    /// The protocol of its replies.
+    pub proto: Proto,
+    /// True once it may run commands: no password is set, or it gave it.
+    pub authenticated: bool,
+    /// Commands queued by MULTI.
+    pub transaction: Option<Transaction>,
+    /// True while EXEC runs its commands: nothing may wait then.
+    pub in_exec: bool,
+    /// Marked when a watched key changes.
+    pub watch: Watch,
+    /// The watched keys.
+    pub watched: Vec<(usize, Vec<u8>)>,
+    /// The keys that its command waits for.
+    pub waiting: Option<Waiting>,
+    /// What becomes of its replies.
+    pub replies: Replies,
+    /// The reply of the command that waits is not sent.
+    pub mute: bool,
+    /// Its commands do not count as use of keys.
+    pub no_touch: bool,
+    /// The connection ends once the replies so far are written.
+    pub closing: bool,
+    /// It sees all commands.
+    pub monitor: bool,
+    /// The log's sequence number that must be safe before the replies so far may leave.
+    pub need: u64,
+    /// Chance for SPOP, RANDOMKEY and the like.
+    pub random: Random,
+}
+
+/// CLIENT REPLY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replies {
+    /// All are sent.
+    #[default]
+    On,
+    /// None is sent.
+    Off,
+    /// This one (CLIENT REPLY SKIP itself) and the next are not sent.
+    Skip,
+    /// This one is not sent, then they are on again.
+    SkipLast,
+}
+
+impl Session {
+    /// The session of a new connection.
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        let random = Random::seeded(client.id ^ client.since as u64);
+        Session {
+            client,
+            db: 0,
+            proto: Proto::Resp2,
+            authenticated,
+            transaction: None,
+            in_exec: false,
+            watch: Watch::default(),
+            watched: Vec::new(),
+            waiting: None,
+            replies: Replies::On,
+            mute: false,
+            no_touch: false,
+            closing: false,
+            monitor: false,
+            need: 0,
+            random,
+        }
+    }
+}
