@@ -1,0 +1,39 @@
+//! SWAPDB index1 index2 — two databases exchange their numbers, so that every client sees the other's keys at once.
+
+use crate::base::refusal::Refusal;
+use crate::command::key::database;
+use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
+use crate::resp::reply::Reply;
+
+pub(super) const SPECS: &[Spec] = &[Spec {
+    name: "swapdb",
+    arity: 3,
+    flags: flag::WRITE | flag::FAST | flag::EVERYTHING,
+    acl: acl::KEYSPACE | acl::DANGEROUS,
+    since: "4.0.0",
+    group: Group::Server,
+    summary: "Exchanges two databases.",
+    complexity: "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+    syntax: "index1 index2",
+    run: Run::Host(swap),
+    ..Spec::DEFAULT
+}];
+
+fn swap(
+    args: &mut Args<'_>,
+    ctx: &Context,
+    _: &mut Session,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let one = database::parse(args.word()?).map_err(|_| Refusal::err("invalid first DB index"))?;
+    let other = database::parse(args.word()?).map_err(|_| Refusal::err("invalid second DB index"))?;
+    let databases = ctx.table.databases();
+    let (one, other) = (database::existing(one, databases)?, database::existing(other, databases)?);
+    reply.ok();
+    if one == other {
+        // The table locks both sides of an exchange, which must be two.
+        return Ok(Effect::None);
+    }
+    ctx.table.swap(one, other, args.now());
+    Ok(Effect::Same)
+}

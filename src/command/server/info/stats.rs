@@ -1,0 +1,67 @@
+//! INFO stats: what was done since the start, or since CONFIG RESETSTAT.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Page;
+use crate::exec::Context;
+
+/// Places of the totals that the cron samples for [`crate::observe::stats::Rate`].
+const COMMANDS: usize = 0;
+const BYTES_IN: usize = 1;
+const BYTES_OUT: usize = 2;
+
+pub(super) fn write(ctx: &Context, page: &mut Page) {
+    let stats = &ctx.stats;
+    let kilobytes = |index| format!("{:.2}", stats.rate.per_second(index) as f64 / 1024.0);
+    page.field("total_connections_received", stats.connections.load(Relaxed));
+    page.field("total_commands_processed", stats.sum(|seat| &seat.processed));
+    page.field("instantaneous_ops_per_sec", stats.rate.per_second(COMMANDS));
+    page.field("total_net_input_bytes", stats.sum(|seat| &seat.bytes_in));
+    page.field("total_net_output_bytes", stats.sum(|seat| &seat.bytes_out));
+    page.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    page.field("instantaneous_input_kbps", kilobytes(BYTES_IN));
+    page.field("instantaneous_output_kbps", kilobytes(BYTES_OUT));
+    page.field("instantaneous_input_repl_kbps", "0.00");
+    page.field("instantaneous_output_repl_kbps", "0.00");
+    page.field("rejected_connections", stats.connections_refused.load(Relaxed));
+    page.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    page.field("expired_keys", ctx.table.expired());
+    page.field("expired_stale_perc", "0.00");
+    page.field("expired_time_cap_reached_count", ctx.table.expire_cycles_cut());
+    page.zeros(&["expire_cycle_cpu_milliseconds", "evicted_keys"]);
+    page.field("evicted_clients", 0);
+    page.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    page.field("keyspace_hits", stats.sum(|seat| &seat.hits));
+    page.field("keyspace_misses", stats.sum(|seat| &seat.misses));
+    page.zeros(&[
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+        "unexpected_error_replies",
+    ]);
+    page.field("total_error_replies", stats.sum(|seat| &seat.errors));
+    page.field("dump_payload_sanitizations", 0);
+    page.field("total_reads_processed", stats.sum(|seat| &seat.turns));
+    page.field("total_writes_processed", stats.sum(|seat| &seat.turns));
+    page.zeros(&[
+        "io_threaded_reads_processed",
+        "io_threaded_writes_processed",
+        "reply_buffer_shrinks",
+        "reply_buffer_expands",
+    ]);
+    // Not in Redis: connections ended because of what they were owed or had sent.
+    page.field("client_limit_disconnections", stats.limit_disconnections.load(Relaxed));
+}

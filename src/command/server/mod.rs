@@ -1,0 +1,41 @@
+//! The server itself: what it is doing, how it is set, what it can do, and the orders to save, wait and end.
+
+mod bgrewriteaof;
+mod command;
+mod config;
+mod debug;
+mod docs;
+mod hints;
+mod info;
+mod latency;
+mod lolwut;
+mod memory;
+mod monitor;
+mod role;
+mod save;
+mod shutdown;
+mod slowlog;
+mod sparkline;
+mod syntax;
+mod time;
+mod wait;
+
+use crate::exec::Spec;
+
+pub(super) const FAMILY: &[&[Spec]] = &[
+    bgrewriteaof::SPECS,
+    command::SPECS,
+    config::SPECS,
+    debug::SPECS,
+    info::SPECS,
+    latency::SPECS,
+    lolwut::SPECS,
+    memory::SPECS,
+    monitor::SPECS,
+    role::SPECS,
+    save::SPECS,
+    shutdown::SPECS,
+    slowlog::SPECS,
+    time::SPECS,
+    wait::SPECS,
+];

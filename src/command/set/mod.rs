@@ -1,0 +1,84 @@
+//! Sets: members without order and without repetition, and what several sets have in common or not.
+
+mod sadd;
+mod scard;
+mod sdiff;
+mod sinter;
+mod sismember;
+mod smembers;
+mod smove;
+mod spop;
+mod srandmember;
+mod srem;
+mod sscan;
+mod sunion;
+
+use crate::base::refusal::Refusal;
+use crate::exec::{Effect, Spec};
+use crate::resp::reply::Reply;
+use crate::table::{Entry, Expiry, Locked};
+use crate::value::{Set, TextRef};
+
+pub(super) const FAMILY: &[&[Spec]] = &[
+    sadd::SPECS,
+    scard::SPECS,
+    sdiff::SPECS,
+    sinter::SPECS,
+    sismember::SPECS,
+    smembers::SPECS,
+    smove::SPECS,
+    spop::SPECS,
+    srandmember::SPECS,
+    srem::SPECS,
+    sscan::SPECS,
+    sunion::SPECS,
+];
+
+/// The set at a key: none where there is no key, which counts as an empty one.
+fn set_of(entry: Option<&Entry>) -> Result<Option<&Set>, Refusal> {
+    entry.map(|entry| entry.value().set()).transpose()
+}
+
+/// The sets at several keys, in order. All of them must be sets, also where the first ones decide the result already.
+fn sets_of<'l, 'k>(
+    locked: &'l mut Locked<'_>,
+    db: usize,
+    keys: impl Iterator<Item = &'k [u8]> + Clone,
+) -> Result<Vec<Option<&'l Set>>, Refusal> {
+    // This removes what has expired; afterwards all can be looked at together.
+    keys.clone().for_each(|key| locked.slot(db, key).mark_used());
+    let locked: &'l Locked<'_> = locked;
+    keys.map(|key| set_of(locked.entry(db, key))).collect()
+}
+
+/// Answers with one member.
+#[inline]
+fn answer(member: TextRef<'_>, reply: &mut Reply<'_>) {
+    match member {
+        TextRef::Bytes(bytes) => reply.bulk(bytes),
+        TextRef::Int(integer) => reply.bulk_int(integer),
+    }
+}
+
+/// Answers with members whose number is not known before.
+fn answer_all<'s>(members: impl Iterator<Item = TextRef<'s>>, reply: &mut Reply<'_>) {
+    let place = reply.defer();
+    let mut count = 0;
+    for member in members {
+        answer(member, reply);
+        count += 1;
+    }
+    reply.close_set(place, count);
+}
+
+/// Stores what was made of other sets over whatever the key holds, and answers with its size. An empty one removes the
+/// key.
+fn store(locked: &mut Locked<'_>, db: usize, key: &[u8], set: Set, reply: &mut Reply<'_>) -> Effect {
+    reply.int(set.len() as i64);
+    let mut slot = locked.slot(db, key);
+    if set.is_empty() {
+        return Effect::same_if(slot.remove());
+    }
+    slot.put(set, Expiry::Clear);
+    Effect::Same
+}

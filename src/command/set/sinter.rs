@@ -1,0 +1,112 @@
+//! SINTER key [key ...] — the members that all of the sets have; SINTERSTORE keeps them at a key, SINTERCARD counts
+//! them, up to a limit.
+//!
+//! The members of the smallest set are looked up in the others.
+
+use super::{answer_all, sets_of, store};
+use crate::base::number;
+use crate::base::refusal::Refusal;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::resp::reply::Reply;
+use crate::table::Locked;
+use crate::value::{Set, TextRef};
+
+pub(super) const SPECS: &[Spec] = &[
+    SINTER,
+    Spec {
+        name: "sintercard",
+        arity: -3,
+        keys: &[KeySpec {
+            flags: key::RO | key::ACCESS,
+            begin: Begin::Index(1),
+            find: Find::Count { at: 0, first: 1, step: 1 },
+        }],
+        flags: flag::READONLY | flag::MOVABLEKEYS,
+        since: "7.0.0",
+        summary: "Counts the members that all of several sets have.",
+        syntax: "numkeys key [key ...] [LIMIT limit]",
+        run: Run::Keys(sintercard),
+        ..SINTER
+    },
+    Spec {
+        name: "sinterstore",
+        arity: -3,
+        keys: &[KeySpec::at(1, key::RW | key::UPDATE), KeySpec::all(2, 1, key::RO | key::ACCESS)],
+        flags: flag::WRITE | flag::DENYOOM,
+        summary: "Stores the members that all of several sets have.",
+        syntax: "destination key [key ...]",
+        run: Run::Keys(sinterstore),
+        ..SINTER
+    },
+];
+
+const SINTER: Spec = Spec {
+    name: "sinter",
+    arity: -2,
+    keys: &[KeySpec::all(1, 1, key::RO | key::ACCESS)],
+    flags: flag::READONLY,
+    acl: acl::SET,
+    group: Group::Set,
+    summary: "Returns the members that all of several sets have.",
+    complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    syntax: "key [key ...]",
+    run: Run::Keys(sinter),
+    ..Spec::DEFAULT
+};
+
+fn sinter(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+    answer_all(common(sets_of(locked, args.db(), args.rest())?), reply);
+    Ok(Effect::None)
+}
+
+fn sinterstore(
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let (db, target, limits) = (args.db(), args.word()?, args.set_limits());
+    let mut set = Set::new();
+    for member in common(sets_of(locked, db, args.rest())?) {
+        set.add(member.bytes(&mut itoa::Buffer::new()), &limits);
+    }
+    Ok(store(locked, db, target, set, reply))
+}
+
+fn sintercard(
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let keys = number::parse_i64(args.word()?).and_then(|keys| usize::try_from(keys).ok());
+    let keys = keys.filter(|&keys| keys > 0);
+    let keys = keys.ok_or(Refusal::line("ERR numkeys should be greater than 0"))?;
+    if keys > args.left() {
+        return Err(Refusal::line("ERR Number of keys can't be greater than number of args"));
+    }
+    let named = args.rest().take(keys);
+    (0..keys).try_for_each(|_| args.word().map(|_| ()))?;
+    let mut limit = usize::MAX;
+    while !args.is_done() {
+        if !args.accept("LIMIT") {
+            return Err(Refusal::Syntax);
+        }
+        let most = number::parse_i64(args.word()?).and_then(|limit| usize::try_from(limit).ok());
+        // Without a limit is what 0 means.
+        limit = match most.ok_or(Refusal::line("ERR LIMIT can't be negative"))? {
+            0 => usize::MAX,
+            most => most,
+        };
+    }
+    let count = common(sets_of(locked, args.db(), named)?).take(limit).count();
+    reply.int(count as i64);
+    Ok(Effect::None)
+}
+
+/// The members that all sets have: none if one of the sets is not there.
+fn common<'s>(sets: Vec<Option<&'s Set>>) -> impl Iterator<Item = TextRef<'s>> {
+    let mut sets: Vec<&Set> = sets.into_iter().collect::<Option<_>>().unwrap_or_default();
+    sets.sort_by_key(|set| set.len());
+    let smallest = sets.first().copied();
+    let members = smallest.into_iter().flat_map(Set::iter);
+    members.filter(move |member| sets.iter().skip(1).all(|other| other.contains_text(*member)))
+}

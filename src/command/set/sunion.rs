@@ -1,0 +1,62 @@
+//! SUNION key [key ...] — the members of any of the sets; SUNIONSTORE keeps them at a key.
+
+use super::{answer, sets_of, store};
+use crate::base::refusal::Refusal;
+use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::resp::reply::Reply;
+use crate::table::Locked;
+use crate::value::{Set, set};
+
+pub(super) const SPECS: &[Spec] = &[
+    SUNION,
+    Spec {
+        name: "sunionstore",
+        arity: -3,
+        keys: &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::all(2, 1, key::RO | key::ACCESS)],
+        flags: flag::WRITE | flag::DENYOOM,
+        summary: "Stores the members that any of several sets has.",
+        syntax: "destination key [key ...]",
+        run: Run::Keys(sunionstore),
+        ..SUNION
+    },
+];
+
+const SUNION: Spec = Spec {
+    name: "sunion",
+    arity: -2,
+    keys: &[KeySpec::all(1, 1, key::RO | key::ACCESS)],
+    flags: flag::READONLY,
+    acl: acl::SET,
+    group: Group::Set,
+    summary: "Returns the members that any of several sets has.",
+    complexity: "O(N) where N is the total number of elements in all given sets.",
+    syntax: "key [key ...]",
+    run: Run::Keys(sunion),
+    ..Spec::DEFAULT
+};
+
+fn sunion(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+    let sets = sets_of(locked, args.db(), args.rest())?;
+    let all = union(&sets, &args.set_limits());
+    reply.set(all.len());
+    all.iter().for_each(|member| answer(member, reply));
+    Ok(Effect::None)
+}
+
+fn sunionstore(
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let (db, target) = (args.db(), args.word()?);
+    let all = union(&sets_of(locked, db, args.rest())?, &args.set_limits());
+    Ok(store(locked, db, target, all, reply))
+}
+
+fn union(sets: &[Option<&Set>], limits: &set::Thresholds) -> Set {
+    let mut all = Set::new();
+    for member in sets.iter().flatten().flat_map(|set| set.iter()) {
+        all.add(member.bytes(&mut itoa::Buffer::new()), limits);
+    }
+    all
+}

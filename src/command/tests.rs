@@ -1,0 +1,256 @@
+//! What must be true of every row.
+
+use std::collections::HashSet;
+
+use super::FAMILIES;
+use crate::exec::registry::Registry;
+use crate::exec::spec::{Begin, Find};
+use crate::exec::{Run, Spec, flag, key};
+use crate::resp::request::OwnedRequest;
+
+/// Every row with its full name, subcommands after their containers.
+fn rows() -> Vec<(String, &'static Spec)> {
+    let commands = FAMILIES.iter().flat_map(|family| family.iter()).flat_map(|rows| rows.iter());
+    commands
+        .flat_map(|spec| {
+            let subs = spec.subcommands.iter().map(move |sub| (format!("{}|{}", spec.name, sub.name), sub));
+            std::iter::once((spec.name.to_owned(), spec)).chain(subs)
+        })
+        .collect()
+}
+
+/// The rows that break a rule, which should be none.
+fn breaking(rule: impl Fn(&str, &Spec) -> bool) -> Vec<String> {
+    rows().into_iter().filter(|(name, spec)| !rule(name, spec)).map(|(name, _)| name).collect()
+}
+
+#[track_caller]
+fn assert_rule(rule: impl Fn(&str, &Spec) -> bool) {
+    let broken = breaking(rule);
+    assert!(broken.is_empty(), "broken by {broken:?}");
+}
+
+#[test]
+fn there_are_rows_of_every_family() {
+    assert!(FAMILIES.iter().all(|family| !family.is_empty() && family.iter().all(|rows| !rows.is_empty())));
+}
+
+#[test]
+fn names_are_unique_and_in_lower_case() {
+    let mut seen = HashSet::new();
+    for (name, _) in rows() {
+        assert!(seen.insert(name.clone()), "{name} is there twice");
+    }
+    assert_rule(|_, spec| {
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        !spec.name.is_empty() && spec.name.bytes().all(is_plain)
+    });
+}
+
+#[test]
+fn every_row_says_what_documentation_needs() {
+    assert_rule(|_, spec| {
+        let sentence = spec.summary;
+        sentence.ends_with('.')
+            && sentence.starts_with(|c: char| c.is_uppercase())
+            && !sentence.contains("..")
+    });
+    assert_rule(|_, spec| {
+        let numbers: Vec<_> = spec.since.split('.').map(str::parse::<u8>).collect();
+        numbers.len() == 3 && numbers.iter().all(Result::is_ok)
+    });
+    // MONITOR goes on for as long as the connection, so it has none.
+    assert_rule(|name, spec| name == "monitor" || !spec.complexity.is_empty());
+}
+
+#[test]
+fn a_row_has_a_syntax_where_its_arity_leaves_room_for_arguments() {
+    assert_rule(|name, spec| {
+        let words_of_name = 1 + i32::from(name.contains('|'));
+        let takes_arguments = spec.arity != words_of_name && !matches!(spec.run, Run::Container);
+        // Containers that also run by themselves say in their subcommands what follows. QUIT ignores what follows.
+        !takes_arguments || !spec.syntax.is_empty() || !spec.subcommands.is_empty() || name == "quit"
+    });
+    assert_rule(|name, spec| {
+        let words_of_name = 1 + i32::from(name.contains('|'));
+        spec.arity != 0 && spec.arity.abs() >= words_of_name
+    });
+}
+
+/// The fewest words that a syntax needs, the name not counted, and whether more may follow.
+fn words_of(syntax: &str) -> (usize, bool) {
+    let mut depth = 0;
+    let mut choice: Vec<(usize, usize)> = Vec::new();
+    let mut needed = 0;
+    let mut more = false;
+    let spaced = ["[", "]", "<", ">", "|"]
+        .iter()
+        .fold(syntax.to_owned(), |text, mark| text.replace(mark, &format!(" {mark} ")));
+    let mut bar = false;
+    for word in spaced.split_whitespace() {
+        match word {
+            "[" => {
+                depth += 1;
+                more = true;
+            }
+            "]" => depth -= 1,
+            _ if depth > 0 => {}
+            // Of a choice the shortest alternative counts: (words before it, words of the shortest so far).
+            "<" => choice.push((std::mem::take(&mut needed), usize::MAX)),
+            "|" => match choice.last_mut() {
+                Some((_, least)) => {
+                    *least = (*least).min(std::mem::take(&mut needed));
+                }
+                None => bar = true,
+            },
+            ">" => {
+                let (before, least) = choice.pop().unwrap();
+                // Alternatives of different lengths let more words follow.
+                more |= least != needed && least != usize::MAX;
+                needed = before + least.min(needed);
+            }
+            _ => needed += usize::from(!std::mem::take(&mut bar)),
+        }
+    }
+    assert!(depth == 0 && choice.is_empty(), "brackets of `{syntax}` do not match");
+    (needed, more)
+}
+
+#[test]
+fn arity_is_what_the_syntax_says() {
+    assert_rule(|name, spec| {
+        if !spec.subcommands.is_empty() || OPEN_ENDED.contains(&name) {
+            return true;
+        }
+        let (needed, more) = words_of(spec.syntax);
+        let words = (needed + 1 + usize::from(name.contains('|'))) as i32;
+        spec.arity == if more { -words } else { words }
+    });
+}
+
+/// Rows whose arity, which is Redis's, asks for more or less than their syntax: their handlers check the rest.
+const OPEN_ENDED: &[&str] = &["client|kill", "command|getkeys", "command|getkeysandflags", "quit"];
+
+#[test]
+fn keys_stand_where_the_shortest_request_has_words() {
+    assert_rule(|name, spec| {
+        let least = spec.arity.unsigned_abs() as usize;
+        let words_of_name = 1 + usize::from(name.contains('|'));
+        spec.keys.iter().all(|keys| match (keys.begin, keys.find) {
+            (Begin::Index(index), Find::Range { step, .. }) => {
+                index >= words_of_name && index < least && step > 0
+            }
+            (Begin::Index(index), Find::Count { at, first, step }) => {
+                index + at >= words_of_name && index + at < least && first > at && step > 0
+            }
+            (Begin::Keyword(word, _), _) => !word.is_empty(),
+        })
+    });
+}
+
+#[test]
+fn keys_are_found_in_the_shortest_request() {
+    let is_count = |find| matches!(find, Find::Count { .. });
+    for (name, spec) in rows().iter().filter(|(_, spec)| !spec.keys.is_empty()) {
+        if spec.keys.iter().any(|keys| is_count(keys.find) || matches!(keys.begin, Begin::Keyword(..))) {
+            continue;
+        }
+        let request = OwnedRequest::from_args(vec!["x"; spec.arity.unsigned_abs() as usize]);
+        let found = spec.key_positions(&request.as_request());
+        assert!(found.len() >= spec.keys.len(), "{name}");
+        assert!(found.iter().all(|key| key.index < request.as_request().len()), "{name}");
+    }
+}
+
+#[test]
+fn a_key_specification_says_one_thing_about_reading_and_writing() {
+    assert_rule(|_, spec| {
+        let one_of = key::RW | key::RO | key::OW | key::RM;
+        spec.keys.iter().all(|keys| keys.flags & key::NOT_KEY != 0 || (keys.flags & one_of).count_ones() == 1)
+    });
+}
+
+#[test]
+fn what_runs_on_one_key_declares_exactly_one() {
+    assert_rule(|_, spec| match spec.run {
+        Run::Read(_) | Run::Write(_) => matches!(
+            spec.keys,
+            [keys] if matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { last: 0, step: 1 }))
+        ),
+        Run::Keys(_) => !spec.keys.is_empty(),
+        Run::Scan(_) | Run::Exec | Run::Container => spec.keys.is_empty(),
+        Run::Host(_) => true,
+    });
+}
+
+#[test]
+fn only_what_is_flagged_as_writing_is_given_the_means() {
+    let may_write =
+        |spec: &Spec| spec.keys.iter().any(|keys| keys.flags & (key::RW | key::OW | key::RM) != 0);
+    assert_rule(|_, spec| match spec.run {
+        Run::Write(_) => spec.has(flag::WRITE),
+        Run::Keys(_) => spec.has(flag::WRITE) == may_write(spec),
+        Run::Read(_) | Run::Scan(_) | Run::Exec | Run::Container => !spec.has(flag::WRITE),
+        Run::Host(_) => true,
+    });
+    assert_rule(|_, spec| !(spec.has(flag::WRITE) && spec.has(flag::READONLY)));
+    assert_rule(|_, spec| spec.has(flag::READONLY) <= !may_write(spec));
+    assert_rule(|_, spec| spec.has(flag::DENYOOM) <= spec.has(flag::WRITE));
+}
+
+#[test]
+fn containers_have_subcommands_and_each_has_help() {
+    assert_rule(|_, spec| matches!(spec.run, Run::Container) <= !spec.subcommands.is_empty());
+    // FUNCTION only answers those who clear it before a test.
+    assert_rule(|name, spec| {
+        spec.subcommands.is_empty()
+            || name == "function"
+            || spec.subcommands.iter().any(|sub| sub.name == "help" && sub.arity == 2)
+    });
+    assert_rule(|_, spec| spec.subcommands.iter().all(|sub| sub.subcommands.is_empty()));
+    assert_rule(|_, spec| spec.subcommands.iter().all(|sub| !matches!(sub.run, Run::Container)));
+    // A handler that was left out would be a container without subcommands.
+    assert_rule(|name, spec| !name.contains('|') || !matches!(spec.run, Run::Container));
+}
+
+#[test]
+fn the_registry_takes_all_rows() {
+    let registry = Registry::new(FAMILIES, &[]).unwrap();
+    assert_eq!(registry.total(), rows().len());
+    for (name, _) in rows() {
+        let command = registry.by_name(name.to_ascii_uppercase().as_bytes()).unwrap();
+        assert_eq!(command.full_name, name);
+        assert!(registry.by_id(command.id).is_some_and(|found| found.full_name == name), "{name}");
+    }
+}
+
+#[test]
+fn a_subcommand_is_resolved_also_where_its_container_runs_by_itself() {
+    let registry = Registry::new(FAMILIES, &[]).unwrap();
+    let resolve = |line: &str| {
+        let request = OwnedRequest::from_args(line.split(' '));
+        let found = registry.resolve(&request.as_request());
+        found.map_or_else(|refusal| refusal.text().into_owned(), |command| command.full_name.clone())
+    };
+    assert_eq!(resolve("COMMAND"), "command");
+    assert_eq!(resolve("command Count"), "command|count");
+    assert_eq!(resolve("COMMAND nosuch"), "ERR unknown subcommand 'nosuch'. Try COMMAND HELP.");
+    assert_eq!(resolve("CONFIG"), "ERR wrong number of arguments for 'config' command");
+    assert_eq!(resolve("config get"), "ERR wrong number of arguments for 'config|get' command");
+}
+
+#[test]
+fn the_words_of_a_syntax_are_counted() {
+    for (syntax, expected) in [
+        ("", (0, false)),
+        ("key value [NX | XX]", (2, true)),
+        ("key <A | B> x", (3, false)),
+        ("key A | B x", (3, false)),
+        ("<A | B x> y", (2, true)),
+        ("key [key ...]", (1, true)),
+        ("[a [b]]", (0, true)),
+    ] {
+        assert_eq!(words_of(syntax), expected, "{syntax}");
+    }
+}

@@ -1,0 +1,91 @@
+//! ZINTER numkeys key [key ...] — the members that all of the sorted sets have; ZINTERSTORE keeps them at a key,
+//! ZINTERCARD counts them, up to a limit.
+//!
+//! What the options mean, see `combine`. The members of the smallest set are looked up in the others.
+
+use super::combine::{Inputs, Takes};
+use super::{answer, store};
+use crate::base::refusal::Refusal;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::resp::reply::Reply;
+use crate::table::Locked;
+
+pub(super) const SPECS: &[Spec] = &[
+    ZINTER,
+    Spec {
+        name: "zintercard",
+        since: "7.0.0",
+        summary: "Counts the members that all of several sorted sets have.",
+        complexity: "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted \
+                     sets.",
+        syntax: "numkeys key [key ...] [LIMIT limit]",
+        run: Run::Keys(zintercard),
+        ..ZINTER
+    },
+    Spec {
+        name: "zinterstore",
+        arity: -4,
+        keys: &[
+            KeySpec::at(1, key::OW | key::UPDATE),
+            KeySpec {
+                flags: key::RO | key::ACCESS,
+                begin: Begin::Index(2),
+                find: Find::Count { at: 0, first: 1, step: 1 },
+            },
+        ],
+        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
+        since: "2.0.0",
+        summary: "Stores the members that all of several sorted sets have.",
+        syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+        run: Run::Keys(zinterstore),
+        ..ZINTER
+    },
+];
+
+const ZINTER: Spec = Spec {
+    name: "zinter",
+    arity: -3,
+    keys: &[KeySpec {
+        flags: key::RO | key::ACCESS,
+        begin: Begin::Index(1),
+        find: Find::Count { at: 0, first: 1, step: 1 },
+    }],
+    flags: flag::READONLY | flag::MOVABLEKEYS,
+    acl: acl::SORTEDSET,
+    since: "6.2.0",
+    group: Group::SortedSet,
+    summary: "Returns the members that all of several sorted sets have.",
+    complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input \
+                 sorted sets and M being the number of elements in the resulting sorted set.",
+    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+    run: Run::Keys(zinter),
+    ..Spec::DEFAULT
+};
+
+fn zinter(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+    let takes = Takes { command: "zinter", weights: true, with_scores: true, limit: false };
+    let inputs = Inputs::read(args, locked, takes)?;
+    answer(inputs.intersection(&args.zset_limits()).iter(), inputs.with_scores, reply);
+    Ok(Effect::None)
+}
+
+fn zintercard(
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let takes = Takes { command: "zintercard", weights: false, with_scores: false, limit: true };
+    reply.int(Inputs::read(args, locked, takes)?.common() as i64);
+    Ok(Effect::None)
+}
+
+fn zinterstore(
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let target = args.word()?;
+    let takes = Takes { command: "zinterstore", weights: true, with_scores: false, limit: false };
+    let result = Inputs::read(args, locked, takes)?.intersection(&args.zset_limits());
+    Ok(store(result, &mut locked.slot(args.db(), target), reply))
+}

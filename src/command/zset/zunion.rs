@@ -1,0 +1,72 @@
+//! ZUNION numkeys key [key ...] — the members that any of the sorted sets has; ZUNIONSTORE keeps them at a key.
+//!
+//! What the options mean, see `combine`.
+
+use super::combine::{Inputs, Takes};
+use super::{answer, store};
+use crate::base::refusal::Refusal;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::resp::reply::Reply;
+use crate::table::Locked;
+
+pub(super) const SPECS: &[Spec] = &[
+    Spec {
+        name: "zunion",
+        arity: -3,
+        keys: &[KeySpec {
+            flags: key::RO | key::ACCESS,
+            begin: Begin::Index(1),
+            find: Find::Count { at: 0, first: 1, step: 1 },
+        }],
+        flags: flag::READONLY | flag::MOVABLEKEYS,
+        acl: acl::SORTEDSET,
+        since: "6.2.0",
+        group: Group::SortedSet,
+        summary: "Returns the members that any of several sorted sets has.",
+        complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
+                     number of elements in the resulting sorted set.",
+        syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+        run: Run::Keys(zunion),
+        ..Spec::DEFAULT
+    },
+    Spec {
+        name: "zunionstore",
+        arity: -4,
+        keys: &[
+            KeySpec::at(1, key::OW | key::UPDATE),
+            KeySpec {
+                flags: key::RO | key::ACCESS,
+                begin: Begin::Index(2),
+                find: Find::Count { at: 0, first: 1, step: 1 },
+            },
+        ],
+        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
+        acl: acl::SORTEDSET,
+        since: "2.0.0",
+        group: Group::SortedSet,
+        summary: "Stores the members that any of several sorted sets has.",
+        complexity: "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
+                     number of elements in the resulting sorted set.",
+        syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+        run: Run::Keys(zunionstore),
+        ..Spec::DEFAULT
+    },
+];
+
+fn zunion(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+    let takes = Takes { command: "zunion", weights: true, with_scores: true, limit: false };
+    let inputs = Inputs::read(args, locked, takes)?;
+    answer(inputs.union(&args.zset_limits()).iter(), inputs.with_scores, reply);
+    Ok(Effect::None)
+}
+
+fn zunionstore(
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let target = args.word()?;
+    let takes = Takes { command: "zunionstore", weights: true, with_scores: false, limit: false };
+    let result = Inputs::read(args, locked, takes)?.union(&args.zset_limits());
+    Ok(store(result, &mut locked.slot(args.db(), target), reply))
+}
