@@ -1,0 +1,118 @@
+//! Runs commands for a request, as a connection runs those of a turn.
+//!
+//! Each HTTP request has a session of its own: what a command changes of it (SELECT) lasts for the request. The replies are
+//! RESP2, which is what the shapes of Upstash's results are, and are told only when the log says so.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use redis_protocol::resp2::decode::decode;
+use redis_protocol::resp2::types::OwnedFrame;
+
+use super::Gateway;
+use super::answer::Refused;
+use crate::base::clock::Millis;
+use crate::base::random::Random;
+use crate::clients::Client;
+use crate::exec::run::{Desk, Flow};
+use crate::exec::{Session, Wait, sleep};
+use crate::resp::request::OwnedRequest;
+
+/// Commands of one turn: others who wait for the gateway's seat get it in between.
+const COMMANDS_PER_TURN: usize = 256;
+
+/// What ended a turn before its commands did.
+enum Stop {
+    /// It was long enough.
+    Enough,
+    Wait(Box<Wait>),
+    Paused(Millis),
+}
+
+/// The replies to several commands, as bytes.
+#[derive(Default)]
+pub(super) struct Replies {
+    bytes: Vec<u8>,
+    /// Where each reply ends.
+    ends: Vec<usize>,
+}
+
+impl Replies {
+    /// The replies in the order of their commands.
+    pub(super) fn frames(&self) -> impl Iterator<Item = OwnedFrame> + '_ {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| match decode(&self.bytes[start..end]) {
+            Ok(Some((frame, _))) => frame,
+            // A client that was killed in its sleep, or the name of a command that closes connections.
+            _ => OwnedFrame::Error("ERR the command gave no reply".to_owned()),
+        })
+    }
+}
+
+/// Runs one command.
+pub(super) async fn call(
+    gateway: &Gateway,
+    client: &Arc<Client>,
+    words: &[&[u8]],
+) -> Result<OwnedFrame, Refused> {
+    let request = [OwnedRequest::from_args(words)];
+    let replies = call_all(gateway, client, &request).await?;
+    replies.frames().next().ok_or_else(|| Refused::bad("ERR there is no command"))
+}
+
+/// Runs commands in order, in one session.
+pub(super) async fn call_all(
+    gateway: &Gateway,
+    client: &Arc<Client>,
+    requests: &[OwnedRequest],
+) -> Result<Replies, Refused> {
+    let ctx = &gateway.ctx;
+    // Who has come through the door has shown what there was to show.
+    let mut session = Session::new(client.clone(), true);
+    session.random = Random::seeded(gateway.random.lock().next_u64());
+    let mut replies = Replies::default();
+    while replies.ends.len() < requests.len() {
+        match turn(gateway, &mut session, requests, &mut replies) {
+            None => {}
+            Some(Stop::Enough) => tokio::task::yield_now().await,
+            Some(Stop::Paused(until)) => sleep::pause(ctx, client, until).await,
+            Some(Stop::Wait(wait)) => {
+                sleep::sleep(ctx, &mut session, *wait, &mut replies.bytes).await;
+                replies.ends.push(replies.bytes.len());
+            }
+        }
+    }
+    gateway.flusher.make_safe(ctx, session.need).await?;
+    Ok(replies)
+}
+
+/// Runs commands from the first that has no reply yet.
+fn turn(
+    gateway: &Gateway,
+    session: &mut Session,
+    requests: &[OwnedRequest],
+    replies: &mut Replies,
+) -> Option<Stop> {
+    let mut desk = Desk::new(&gateway.ctx, gateway.seat);
+    let client = session.client.clone();
+    client.last_use.store(desk.now(), Relaxed);
+    let rest = requests.get(replies.ends.len()..).unwrap_or_default();
+    let mut stop = (rest.len() > COMMANDS_PER_TURN).then_some(Stop::Enough);
+    for request in rest.iter().take(COMMANDS_PER_TURN) {
+        match desk.run(session, &request.as_request(), None, &mut replies.bytes) {
+            Flow::Next => replies.ends.push(replies.bytes.len()),
+            Flow::Paused(until) => {
+                stop = Some(Stop::Paused(until));
+                break;
+            }
+            Flow::Wait(wait) => {
+                client.commands.fetch_add(1, Relaxed);
+                stop = Some(Stop::Wait(wait));
+                break;
+            }
+        }
+        client.commands.fetch_add(1, Relaxed);
+    }
+    client.db.store(session.db as u32, Relaxed);
+    stop
+}

@@ -1,0 +1,249 @@
+//! Who may connect, and what a connection may cost: HTTP/1.1 over TCP, one task a connection.
+//!
+//! Every connection is a client of the server: it counts against `maxclients`, CLIENT LIST shows it and CLIENT KILL ends
+//! it. A peer that is silent in the middle of a request or does not read its answer is cut off after `http-timeout`.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
+
+use super::{Gateway, door, router};
+use crate::base::random::Random;
+use crate::clients::{Arrival, Client, is_local};
+use crate::exec::safety::Flusher;
+use crate::exec::{Context, sleep};
+
+/// Bytes that the first line and the headers of a request may take together; also what is read ahead of a body.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of a request.
+const HEADERS_MAX: usize = 64;
+/// How long accepting rests after an error that will not pass at once, such as too many open files.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// Starts the gateway's thread, which accepts on these sockets until the process ends. `seat` is the gateway's own.
+///
+/// # Errors
+/// When the operating system has no thread or no event queue for it.
+pub fn start(ctx: &Arc<Context>, seat: usize, sockets: Vec<std::net::TcpListener>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listeners = {
+        let _inside = runtime.enter();
+        sockets.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?
+    };
+    let gateway = Arc::new(Gateway {
+        ctx: ctx.clone(),
+        seat,
+        flusher: Flusher::default(),
+        random: parking_lot::Mutex::new(Random::from_os()),
+    });
+    std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            for listener in listeners {
+                tokio::spawn(accept(listener, gateway.clone()));
+            }
+            gateway.flusher.run(&gateway.ctx, gateway.seat).await;
+        });
+    })?;
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, gateway: Arc<Gateway>) {
+    let service = TowerToHyperService::new(router(&gateway));
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if let Some(client) = admit(&stream, peer, &gateway) {
+                    tokio::spawn(serve(stream, client, gateway.clone(), service.clone()));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "an HTTP connection could not be accepted");
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+/// Makes a peer a client, or tells it why not.
+fn admit(stream: &TcpStream, peer: SocketAddr, gateway: &Gateway) -> Option<Arc<Client>> {
+    let ctx = &gateway.ctx;
+    let config = ctx.settings.load();
+    ctx.stats.connections.fetch_add(1, Relaxed);
+    if config.network.protected_mode && !door::is_locked(&config) && !is_local(peer.ip()) {
+        turn_away(
+            stream,
+            "403 Forbidden",
+            "Protected mode: while no password is set, only clients of this machine are served. Set requirepass or \
+             http-token, or protected-mode no",
+        );
+        return None;
+    }
+    // Without it the connection works as well, only later.
+    let _ = stream.set_nodelay(true);
+    let arrival = Arrival {
+        address: peer.to_string(),
+        local: stream.local_addr().map_or_else(|_| String::new(), |address| address.to_string()),
+        descriptor: stream.as_raw_fd(),
+        is_unix: false,
+        now: ctx.clock.unix_ms(),
+    };
+    let client = ctx.clients.admit(arrival, config.clients.maxclients as usize);
+    if client.is_none() {
+        ctx.stats.connections_refused.fetch_add(1, Relaxed);
+        turn_away(
+            stream,
+            "503 Service Unavailable",
+            "Too many clients: try again later, or raise maxclients",
+        );
+    }
+    client
+}
+
+/// Answers before the request has come. A peer that does not take the few bytes at once is not waited for.
+fn turn_away(stream: &TcpStream, status: &str, why: &str) {
+    let body = format!("{{\"error\": \"{why}\"}}");
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.try_write(format!("{head}{body}").as_bytes());
+}
+
+/// Serves a connection until either side ends it.
+async fn serve(
+    stream: TcpStream,
+    client: Arc<Client>,
+    gateway: Arc<Gateway>,
+    service: TowerToHyperService<Router>,
+) {
+    let patience = patience(&gateway.ctx);
+    let io = TokioIo::new(Guarded {
+        stream,
+        gateway: gateway.clone(),
+        client: client.clone(),
+        patience,
+        stuck: None,
+    });
+    let requests = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(client.clone());
+        service.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(io, requests);
+    let result = {
+        let mut killed = pin!(sleep::killed(&client));
+        // A command that sleeps listens for the kill too and may be the one that hears of it: so look, whoever was woken.
+        let killed = poll_fn(|task| match client.is_killed() {
+            true => Poll::Ready(()),
+            false => killed.as_mut().poll(task),
+        });
+        tokio::select! {
+            biased;
+            () = killed => Ok(()),
+            result = connection => result,
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(client = client.id, address = client.address, %error, "HTTP connection ended");
+    }
+    gateway.ctx.clients.leave(&client);
+}
+
+/// How long a peer may be silent.
+pub(super) fn patience(ctx: &Context) -> Duration {
+    Duration::from_secs(u64::from(ctx.settings.load().network.http_timeout))
+}
+
+/// A socket that counts what passes, and gives up on a peer that does not read.
+struct Guarded {
+    stream: TcpStream,
+    gateway: Arc<Gateway>,
+    client: Arc<Client>,
+    patience: Duration,
+    /// Runs while the peer takes nothing.
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl Guarded {
+    fn written(&mut self, task: &mut Task<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &outcome {
+            Poll::Ready(Ok(count)) => {
+                self.stuck = None;
+                self.client.traffic[1].fetch_add(*count as u64, Relaxed);
+                self.gateway.ctx.stats.seat(self.gateway.seat).bytes_out.add(*count as u64);
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let patience = self.patience;
+                let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+                if stuck.as_mut().poll(task).is_ready() {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)));
+                }
+            }
+        }
+        outcome
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(task, buffer);
+        let count = (buffer.filled().len() - before) as u64;
+        self.client.traffic[0].fetch_add(count, Relaxed);
+        self.gateway.ctx.stats.seat(self.gateway.seat).bytes_in.add(count);
+        outcome
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(task, bytes);
+        self.written(task, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(task, parts);
+        self.written(task, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(task)
+    }
+}

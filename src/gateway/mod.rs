@@ -1,0 +1,75 @@
+//! HTTP: the same data and the same commands for those who speak JSON instead of RESP.
+//!
+//! ```text
+//! PUT /KEY  GET /KEY  DELETE /KEY      keys           the key API: values as JSON
+//! /-/redis  /-/redis/pipeline  …       rest           every command, as Upstash's clients send it
+//! /-/health  /-/ready  /-/metrics      health metrics for whoever watches
+//! ```
+//!
+//! The gateway is a client among clients: a request becomes commands, a session and a turn on the gateway's own seat, so
+//! gates, locks, log, watchers and statistics are those of every other connection. It has one thread with a runtime of
+//! its own; nothing of it is on the path of a RESP command.
+//!
+//! A request passes [`door`] first (may it come in at all?), then its handler. Whatever is refused is answered with a
+//! 4xx or 5xx status and `{"error": "…"}` that says what to do.
+
+mod answer;
+mod body;
+mod caller;
+mod door;
+mod health;
+mod json;
+mod keys;
+mod listener;
+mod metrics;
+mod percent;
+mod rest;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{any, get};
+use parking_lot::Mutex;
+
+use crate::base::random::Random;
+use crate::exec::Context;
+use crate::exec::safety::Flusher;
+use answer::Refused;
+
+pub use listener::start;
+
+/// What all requests share.
+struct Gateway {
+    ctx: Arc<Context>,
+    /// The gateway's seat: nobody else may use it.
+    seat: usize,
+    flusher: Flusher,
+    /// Where the chance of each request's session comes from: a session as short as that has no time to become random.
+    random: Mutex<Random>,
+}
+
+fn router(gateway: &Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/-/health", get(health::health))
+        .route("/-/ready", get(health::ready))
+        .route("/-/metrics", get(metrics::metrics))
+        .route("/-/redis", any(rest::command))
+        .route("/-/redis/", any(rest::command))
+        .route("/-/redis/pipeline", any(rest::pipeline))
+        .route("/-/redis/multi-exec", any(rest::multi_exec))
+        .route("/-/redis/{*words}", any(rest::by_path))
+        .route("/-/", any(unknown))
+        .route("/-/{*rest}", any(unknown))
+        .fallback(keys::key)
+        .layer(axum::middleware::from_fn_with_state(gateway.clone(), door::pass))
+        .with_state(gateway.clone())
+}
+
+async fn unknown() -> Refused {
+    Refused::new(
+        StatusCode::NOT_FOUND,
+        "There is no such page: paths that start with /-/ are the server's own. A key whose name starts so is reached \
+         by writing the first dash as %2D",
+    )
+}

@@ -1,0 +1,361 @@
+//! One connection: read, parse, run, make safe, write; again.
+//!
+//! A turn takes all that the socket has, runs every complete command in it, and answers with one write, after the log
+//! records of the turn are where `appendfsync` wants them. One loop serves every kind of connection: a command that
+//! sleeps, a paused client and a client that only listens are cases of what ends a turn.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as Task, Poll};
+
+use smallvec::SmallVec;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_util::io::poll_read_buf;
+
+use super::worker::{Passenger, Socket, Worker};
+use crate::base::clock::Millis;
+use crate::clients::Client;
+use crate::config::Config;
+use crate::exec::multi;
+use crate::exec::run::{AHEAD, Desk, Flow};
+use crate::exec::{Session, Wait, sleep};
+use crate::resp::reply::Reply;
+use crate::resp::request::{Batch, Limits, RequestParser};
+
+/// Commands that make it worth while to look at them before they run.
+const PREPARE_MIN: usize = 3;
+/// Commands parsed ahead of running.
+const BATCH_MAX: usize = 1024;
+/// Output that a turn may gather before it is written: what a client that does not read can make us hold, next to one
+/// reply.
+const OUTPUT_MAX: usize = 1024 * 1024;
+/// The least room for reading more of an unfinished command. Beyond it the buffer grows no faster than data comes: what
+/// a client announces costs nothing, only what it sends.
+const READ_AHEAD_MIN: usize = 16 * 1024;
+
+/// Serves a connection until either side ends it, or until it shall move to another worker and is handed back.
+pub(super) async fn serve(passenger: Passenger, worker: Rc<Worker>) -> io::Result<Option<Passenger>> {
+    let Passenger { socket, client, session } = passenger;
+    match socket {
+        Socket::Tcp(stream) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            Connection::new(stream, worker, client, session).run().await
+        }
+        Socket::Unix(stream) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            Connection::new(stream, worker, client, session).run().await
+        }
+    }
+}
+
+/// A socket that can leave its runtime.
+trait Stream: AsyncRead + AsyncWrite + Unpin {
+    fn into_socket(self) -> io::Result<Socket>;
+}
+
+impl Stream for tokio::net::TcpStream {
+    fn into_socket(self) -> io::Result<Socket> {
+        Ok(Socket::Tcp(self.into_std()?))
+    }
+}
+
+impl Stream for tokio::net::UnixStream {
+    fn into_socket(self) -> io::Result<Socket> {
+        Ok(Socket::Unix(self.into_std()?))
+    }
+}
+
+struct Connection<S> {
+    stream: S,
+    worker: Rc<Worker>,
+    session: Box<Session>,
+    parser: RequestParser,
+    batch: Batch,
+    /// Input that is not yet run: an unfinished command, or what stands behind one that sleeps.
+    input: Vec<u8>,
+    /// Bytes that the unfinished command still lacks, as far as known.
+    lacking: usize,
+}
+
+/// What ended a connection's stay with a worker.
+enum End {
+    /// One of the two sides closed it.
+    Closed,
+    /// It goes to another worker.
+    Moved,
+}
+
+/// What ended a turn.
+enum Stop {
+    /// All complete commands were run.
+    NeedsInput,
+    /// More output was gathered than shall be held.
+    OutputFull,
+    /// A command sleeps.
+    Wait(Box<Wait>),
+    /// The next command is held by CLIENT PAUSE until then.
+    Paused(Millis),
+    /// The connection is to end once the output is written.
+    Close,
+    /// The peer has closed its side.
+    EndOfInput,
+    /// Somebody woke the connection: it was killed, or something was posted to it.
+    Woken,
+}
+
+impl<S: Stream> Connection<S> {
+    fn new(stream: S, worker: Rc<Worker>, client: Arc<Client>, session: Option<Box<Session>>) -> Self {
+        let session = session.unwrap_or_else(|| {
+            let authenticated = !worker.ctx.settings.load().has_password();
+            Box::new(Session::new(client, authenticated))
+        });
+        let (parser, batch) = (RequestParser::new(), Batch::new());
+        Connection { stream, worker, session, parser, batch, input: Vec::new(), lacking: 0 }
+    }
+
+    async fn run(mut self) -> io::Result<Option<Passenger>> {
+        let outcome = self.turns().await;
+        if matches!(outcome, Ok(End::Moved)) {
+            let (socket, client) = (self.stream.into_socket()?, self.session.client.clone());
+            return Ok(Some(Passenger { socket, client, session: Some(self.session) }));
+        }
+        if !self.session.watched.is_empty() {
+            multi::unwatch(&self.worker.ctx, &mut self.session);
+        }
+        outcome.map(|_| None)
+    }
+
+    async fn turns(&mut self) -> io::Result<End> {
+        let mut stop = Stop::NeedsInput;
+        loop {
+            let between_turns = matches!(stop, Stop::NeedsInput) && self.input.is_empty();
+            if between_turns && self.worker.load.takes_leave() {
+                return Ok(End::Moved);
+            }
+            let mut out = self.worker.take_buffer();
+            stop = match stop {
+                Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
+                Stop::Wait(wait) => {
+                    sleep::sleep(&self.worker.ctx, &mut self.session, *wait, &mut out).await;
+                    self.run_input(&mut out)
+                }
+                Stop::Paused(until) => {
+                    sleep::pause(&self.worker.ctx, &self.session.client, until).await;
+                    self.run_input(&mut out)
+                }
+                Stop::OutputFull => self.run_input(&mut out),
+                Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
+            };
+            if self.session.client.is_killed() {
+                // What it asked for itself (CLIENT KILL of its own address) is still answered.
+                if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
+                    return Ok(End::Closed);
+                }
+                stop = Stop::Close;
+            }
+            if self.session.closing {
+                stop = Stop::Close;
+            }
+            if self.session.client.has_posted() {
+                out.extend_from_slice(&self.session.client.take_posted());
+            }
+            self.make_safe().await?;
+            self.write(&out).await?;
+            self.worker.give_buffer(out);
+        }
+    }
+
+    /// Waits for input and runs what is complete.
+    async fn next_input(&mut self, out: &mut Vec<u8>) -> io::Result<Stop> {
+        let client = self.session.client.clone();
+        if client.has_posted() {
+            return Ok(Stop::Woken);
+        }
+        tokio::select! {
+            biased;
+            stop = poll_fn(|task| self.poll_turn(task, out)) => stop,
+            () = client.woken() => Ok(Stop::Woken),
+        }
+    }
+
+    /// Reads once and runs every complete command.
+    fn poll_turn(&mut self, task: &mut Task<'_>, out: &mut Vec<u8>) -> Poll<io::Result<Stop>> {
+        let worker = self.worker.clone();
+        if !self.input.is_empty() {
+            // The command under way needs more: straight into its own buffer.
+            let room = READ_AHEAD_MIN.max(self.input.len());
+            self.input.reserve(self.lacking.clamp(READ_AHEAD_MIN, room));
+            let count = match poll_read_buf(Pin::new(&mut self.stream), task, &mut self.input) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Stop::EndOfInput)),
+                Poll::Ready(Ok(count)) => count,
+            };
+            self.note_input(count);
+            return Poll::Ready(Ok(self.run_input(out)));
+        }
+        let mut buffer = worker.read_buffer.borrow_mut();
+        let mut read = ReadBuf::new(&mut buffer);
+        match Pin::new(&mut self.stream).poll_read(task, &mut read) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => {}
+        }
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(Stop::EndOfInput));
+        }
+        self.note_input(bytes.len());
+        let (consumed, stop) = self.run_commands(bytes, out);
+        self.input.extend_from_slice(&bytes[consumed..]);
+        Poll::Ready(Ok(self.check_input(stop)))
+    }
+
+    /// Runs every complete command of the connection's own buffer.
+    fn run_input(&mut self, out: &mut Vec<u8>) -> Stop {
+        let input = std::mem::take(&mut self.input);
+        let (consumed, stop) = self.run_commands(&input, out);
+        self.input = input;
+        if consumed == self.input.len() {
+            self.input = Vec::new();
+        } else {
+            self.input.drain(..consumed);
+        }
+        self.check_input(stop)
+    }
+
+    /// A client that sends more than it may hold is cut off.
+    fn check_input(&self, stop: Stop) -> Stop {
+        let ctx = &self.worker.ctx;
+        if self.input.len() as u64 > ctx.settings.load().clients.client_query_buffer_limit {
+            tracing::warn!(client = self.session.client.id, "closed: its query buffer is over the limit");
+            ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
+            return Stop::Close;
+        }
+        stop
+    }
+
+    /// Runs the complete commands of `bytes`; how many bytes they took, and what ended the turn.
+    fn run_commands(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Stop) {
+        let worker = self.worker.clone();
+        let mut desk = Desk::new(&worker.ctx, worker.seat);
+        self.session.client.query[0].store(bytes.len() as u64, Relaxed);
+        let mut done = 0;
+        let stop = loop {
+            // One at a time until the password is given: then other limits hold.
+            let at_once = if self.session.authenticated { BATCH_MAX } else { 1 };
+            let limits = limits(&desk.config, self.session.authenticated);
+            let rest = &bytes[done..];
+            let parsed = self.parser.parse(rest, &limits, &mut self.batch, at_once);
+            let (taken, stop) = run_batch(&mut desk, &mut self.session, rest, &self.batch, out);
+            if let Some(stop) = stop {
+                // What stands behind will be parsed anew.
+                self.parser = RequestParser::new();
+                done += taken;
+                break stop;
+            }
+            if let Some(error) = parsed.error {
+                Reply::new(out, self.session.proto).error(error.wire());
+                desk.ctx.stats.count_error("ERR");
+                break Stop::Close;
+            }
+            done += parsed.consumed;
+            self.lacking = parsed.want;
+            if self.batch.len() < at_once {
+                break Stop::NeedsInput;
+            }
+        };
+        self.refresh_client(&desk, bytes.len() - done);
+        (done, stop)
+    }
+
+    fn refresh_client(&self, desk: &Desk<'_>, left: usize) {
+        let client = &self.session.client;
+        client.last_use.store(desk.now(), Relaxed);
+        client.db.store(self.session.db as u32, Relaxed);
+        client.protocol.store(if self.session.proto == Default::default() { 2 } else { 3 }, Relaxed);
+        client.query[0].store(left as u64, Relaxed);
+        client.query[1].store(self.input.capacity() as u64, Relaxed);
+        let queued = self.session.transaction.as_ref().map_or(-1, |queued| queued.len() as i64);
+        client.queued.store(queued, Relaxed);
+        client.watching.store(self.session.watched.len() as u32, Relaxed);
+    }
+
+    fn note_input(&self, count: usize) {
+        self.worker.ctx.stats.seat(self.worker.seat).bytes_in.add(count as u64);
+        self.session.client.traffic[0].fetch_add(count as u64, Relaxed);
+    }
+
+    /// Waits until what the turn did, and what it saw, can be told.
+    async fn make_safe(&mut self) -> io::Result<()> {
+        let need = std::mem::take(&mut self.session.need);
+        self.worker.flusher.make_safe(&self.worker.ctx, need).await.map_err(io::Error::other)
+    }
+
+    async fn write(&mut self, out: &[u8]) -> io::Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let client = &self.session.client;
+        client.output.store(out.len() as u64, Relaxed);
+        // A killed client is ended even while it does not read.
+        tokio::select! {
+            biased;
+            result = self.stream.write_all(out) => result?,
+            () = sleep::killed(client) => {
+                return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+            }
+        }
+        client.output.store(0, Relaxed);
+        client.traffic[1].fetch_add(out.len() as u64, Relaxed);
+        self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
+        Ok(())
+    }
+}
+
+/// Runs a batch of parsed commands in order; how many bytes they took, and what ended the turn before the batch did.
+fn run_batch(
+    desk: &mut Desk<'_>,
+    session: &mut Session,
+    bytes: &[u8],
+    batch: &Batch,
+    out: &mut Vec<u8>,
+) -> (usize, Option<Stop>) {
+    let mut taken = 0;
+    let mut ahead = SmallVec::new();
+    for index in 0..batch.len() {
+        if batch.len() >= PREPARE_MIN && index % AHEAD == 0 {
+            let soon = index..batch.len().min(index + AHEAD);
+            ahead = desk.prepare(session, soon.map(|index| batch.get(index, bytes)));
+        }
+        let prepared = ahead.get(index % AHEAD).and_then(Option::as_ref);
+        let flow = desk.run(session, &batch.get(index, bytes), prepared, out);
+        if let Flow::Paused(until) = flow {
+            return (taken, Some(Stop::Paused(until)));
+        }
+        taken = batch.end(index);
+        session.client.commands.fetch_add(1, Relaxed);
+        if let Flow::Wait(wait) = flow {
+            return (taken, Some(Stop::Wait(wait)));
+        }
+        if session.closing {
+            return (taken, Some(Stop::Close));
+        }
+        if out.len() >= OUTPUT_MAX {
+            return (taken, Some(Stop::OutputFull));
+        }
+    }
+    (taken, None)
+}
+
+fn limits(config: &Config, authenticated: bool) -> Limits {
+    if authenticated {
+        Limits { bulk_max: config.clients.proto_max_bulk_len as usize, ..Limits::default() }
+    } else {
+        Limits::stranger()
+    }
+}

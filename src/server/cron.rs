@@ -1,0 +1,132 @@
+//! What is done regularly: expiry, samples, idle connections, the growth of the log.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::clients::flag;
+use crate::exec::mailbox::Order;
+use crate::exec::{Context, commit::Journal};
+use crate::table::expire::{Cursor, Progress};
+
+/// Time between two rounds.
+const PERIOD: Duration = Duration::from_millis(100);
+/// The longest time that one slice of an expiry cycle holds its seat.
+const EXPIRY_SLICE: Duration = Duration::from_millis(1);
+
+/// Does it for ever, on a seat of its own.
+pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
+    let mut cursor = Cursor::default();
+    let mut round = 0u64;
+    let mut interval = tokio::time::interval(PERIOD);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let now = ctx.clock.unix_ms();
+        ctx.table.access.tick(now);
+        sample(&ctx);
+        ctx.measure_memory(ctx.settings.load().memory.maxmemory);
+        if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) {
+            expire(&ctx, seat, &mut cursor).await;
+        }
+        if round.is_multiple_of(10) {
+            end_idle_connections(&ctx, now);
+            save_if_due(&ctx, now);
+            rewrite_if_broken(&ctx);
+        }
+        rewrite_if_grown(&ctx);
+        round += 1;
+    }
+}
+
+fn sample(ctx: &Context) {
+    let stats = &ctx.stats;
+    let totals = [
+        stats.sum(|seat| &seat.processed),
+        stats.sum(|seat| &seat.bytes_in),
+        stats.sum(|seat| &seat.bytes_out),
+    ];
+    stats.rate.sample(ctx.clock.elapsed().as_micros() as u64, totals);
+}
+
+/// One round of expiry: slices with rests between them, for a quarter of the period at most (more with a higher
+/// `active-expire-effort`).
+async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
+    let effort = u32::from(ctx.settings.load().memory.active_expire_effort);
+    let budget = PERIOD * (23 + 2 * effort) / 100;
+    let began = ctx.clock.elapsed();
+    loop {
+        let mut journal = Journal::Log { log: &ctx.log, last: 0 };
+        let progress = {
+            let _turn = ctx.turns.begin(seat);
+            let slice = ctx.clock.elapsed();
+            let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
+            let now = ctx.clock.unix_ms();
+            ctx.table.expire_some(cursor, now, is_time_up, |db, key, lapsed| {
+                journal.lapsed(db, key, lapsed);
+                ctx.stats.seat(seat).changes.add(1);
+            })
+        };
+        if journal.last() > 0
+            && let Err(fault) = ctx.log.flush(journal.last(), ctx.clock.unix_ms())
+        {
+            tracing::error!(%fault, "the log could not be written");
+        }
+        if progress == Progress::Done || ctx.clock.elapsed() - began >= budget {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn end_idle_connections(ctx: &Context, now: i64) {
+    let timeout = i64::from(ctx.settings.load().clients.timeout) * 1000;
+    if timeout == 0 {
+        return;
+    }
+    for client in ctx.clients.list() {
+        let exempt = [flag::MONITOR, flag::PUBSUB, flag::BLOCKED].into_iter().any(|bit| client.has_flag(bit));
+        if !exempt && now - client.last_use.load(Relaxed) > timeout {
+            client.kill();
+        }
+    }
+}
+
+/// The `save` points: a snapshot after so many changes in so many seconds.
+fn save_if_due(ctx: &Context, now: i64) {
+    let changes = ctx.stats.sum(|seat| &seat.changes) - ctx.saves.changes_at_save.load(Relaxed);
+    let passed = now / 1000 - ctx.saves.last_save.load(Relaxed);
+    let config = ctx.settings.load();
+    let due =
+        config.persistence.save.iter().any(|point| changes >= point.changes && passed > point.seconds as i64);
+    if due && !ctx.saves.saving.load(Relaxed) && !ctx.loading.is_active() {
+        let (done, _) = tokio::sync::oneshot::channel();
+        ctx.mailbox.post(Order::Save { done });
+    }
+}
+
+/// `auto-aof-rewrite-percentage` and `-min-size`.
+fn rewrite_if_grown(ctx: &Context) {
+    let config = ctx.settings.load();
+    let percentage = u64::from(config.persistence.auto_aof_rewrite_percentage);
+    if percentage == 0 || !may_rewrite(ctx) {
+        return;
+    }
+    let log = ctx.log.stats();
+    let grown = log.current_size.saturating_sub(log.base_size) * 100 / log.base_size.max(1);
+    if log.current_size >= config.persistence.auto_aof_rewrite_min_size && grown >= percentage {
+        ctx.mailbox.post(Order::Rewrite { done: None });
+    }
+}
+
+/// A log that failed for good (a failed sync, a file that somebody removed) is continued by a new generation, written
+/// from memory; writes are refused until then.
+fn rewrite_if_broken(ctx: &Context) {
+    if may_rewrite(ctx) && ctx.log.sticky_fault().is_err() {
+        ctx.mailbox.post(Order::Rewrite { done: None });
+    }
+}
+
+fn may_rewrite(ctx: &Context) -> bool {
+    ctx.log.is_on() && !ctx.saves.rewriting.load(Relaxed) && !ctx.loading.is_active()
+}

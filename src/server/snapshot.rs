@@ -1,0 +1,177 @@
+//! Snapshots: `dump.rdb`, the log's base, and DEBUG RELOAD. All are a walk of one cut of the table; nothing is forked.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::clock::{Millis, NEVER};
+use crate::exec::Context;
+use crate::log::rdb::{Header, RdbWriter};
+use crate::log::storage::Storage;
+use crate::log::{ReplaceFile, Seq};
+use crate::table::{Cut, Table};
+
+/// What jobs need.
+pub struct Jobs {
+    /// The process.
+    pub ctx: Arc<Context>,
+    /// The files.
+    pub storage: Arc<dyn Storage>,
+    /// Loads the data from disk into an empty table: the snapshot file, or with true the log.
+    pub load: Load,
+}
+
+/// See [`Jobs::load`].
+pub type Load = fn(&Context, &Arc<dyn Storage>, bool) -> Result<(), String>;
+
+/// Writes `dump.rdb`.
+pub fn save(jobs: &Jobs) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let began = ctx.clock.unix_ms();
+    ctx.saves.saving.store(true, Relaxed);
+    ctx.saves.began.store(began / 1000, Relaxed);
+    let result = save_to(jobs, &dump_path(ctx));
+    let now = ctx.clock.unix_ms();
+    if result.is_ok() {
+        ctx.saves.last_save.store(now / 1000, Relaxed);
+        ctx.saves.saves.fetch_add(1, Relaxed);
+        tracing::info!(ms = now - began, "snapshot written");
+    }
+    ctx.saves.last_save_ok.store(result.is_ok(), Relaxed);
+    ctx.saves.last_save_seconds.store((now - began) / 1000, Relaxed);
+    ctx.saves.saving.store(false, Relaxed);
+    result
+}
+
+fn dump_path(ctx: &Context) -> PathBuf {
+    let config = ctx.settings.load();
+    config.persistence.dir.join(&config.persistence.dbfilename)
+}
+
+fn save_to(jobs: &Jobs, path: &std::path::Path) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let text = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let mut file = ReplaceFile::create(&jobs.storage, path).map_err(text)?;
+    let everything = ctx.turns.everything();
+    let changes = ctx.stats.sum(|seat| &seat.changes);
+    let cut = ctx.table.cut().ok_or("another snapshot is under way")?;
+    drop(everything);
+    write(ctx, &cut, &mut file, None).map_err(text)?;
+    file.commit().map_err(|error| text(error.error))?;
+    ctx.saves.changes_at_save.store(changes, Relaxed);
+    Ok(())
+}
+
+/// Rewrites the log: a base of the present state and an increment for what follows.
+pub fn rewrite(jobs: &Jobs) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let began = ctx.clock.unix_ms();
+    ctx.saves.rewriting.store(true, Relaxed);
+    ctx.saves.rewrite_scheduled.store(false, Relaxed);
+    ctx.saves.began.store(began / 1000, Relaxed);
+    let result = rewrite_log(jobs);
+    let now = ctx.clock.unix_ms();
+    if result.is_ok() {
+        ctx.saves.rewrites.fetch_add(1, Relaxed);
+        tracing::info!(ms = now - began, "log rewritten");
+    }
+    ctx.saves.last_rewrite_ok.store(result.is_ok(), Relaxed);
+    ctx.saves.last_rewrite_seconds.store((now - began) / 1000, Relaxed);
+    ctx.saves.rewriting.store(false, Relaxed);
+    result
+}
+
+fn rewrite_log(jobs: &Jobs) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let mut rewrite = ctx.log.begin_rewrite().map_err(|fault| fault.to_string())?;
+    let everything = ctx.turns.everything();
+    let cut = ctx.table.cut().ok_or("another snapshot is under way")?;
+    let seq = rewrite.cut(ctx.clock.unix_ms()).map_err(|fault| fault.to_string())?;
+    drop(everything);
+    let mut base = rewrite.base_file().map_err(|fault| fault.to_string())?;
+    write(ctx, &cut, &mut base, Some(seq)).map_err(|error| error.to_string())?;
+    rewrite.finish(base).map_err(|fault| fault.to_string())
+}
+
+/// Writes everything that the cut holds. `base_of` is the sequence number whose state a log's base is.
+fn write(ctx: &Context, cut: &Cut<'_>, sink: &mut impl Write, base_of: Option<Seq>) -> std::io::Result<()> {
+    let now = ctx.clock.unix_ms();
+    let compress = ctx.settings.load().persistence.rdbcompression;
+    let header = Header {
+        redis_version: crate::base::version::REDIS_VERSION,
+        created_unix_s: now / 1000,
+        used_memory: ctx.table.bytes() as u64,
+        aof_base: base_of.is_some(),
+        seq: base_of,
+    };
+    let mut writer = RdbWriter::new(sink, &header, compress)?;
+    write_cut(&ctx.table, cut, now, &mut writer)?;
+    writer.finish()?.flush()
+}
+
+/// Writes the entries of the whole table, for a first base. Nothing else may run meanwhile.
+pub fn write_entries<W: Write>(table: &Table, now: Millis, writer: &mut RdbWriter<W>) -> std::io::Result<()> {
+    match table.cut() {
+        Some(cut) => write_cut(table, &cut, now, writer),
+        None => Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy)),
+    }
+}
+
+fn write_cut<W: Write>(
+    table: &Table,
+    cut: &Cut<'_>,
+    now: Millis,
+    writer: &mut RdbWriter<W>,
+) -> std::io::Result<()> {
+    let mut entries = Vec::new();
+    for db in cut.databases() {
+        let counts = table.counts(db, now);
+        let mut selected = false;
+        for stripe in 0..cut.stripes() {
+            entries.clear();
+            cut.walk_stripe(db, stripe, |key, value, expiry| {
+                let expires = (expiry != NEVER).then_some(expiry);
+                writer.stage(db as u32, key, value, expires, &mut entries);
+            });
+            if entries.is_empty() {
+                continue;
+            }
+            if !selected {
+                writer.select(db as u32, counts.keys as u64, counts.expires as u64)?;
+                selected = true;
+            }
+            writer.raw_entry(&entries)?;
+        }
+    }
+    Ok(())
+}
+
+/// DEBUG RELOAD (`from_log` false) and DEBUG LOADAOF: the data is written, forgotten and loaded back, while everything
+/// stands still.
+pub fn reload(jobs: &Jobs, from_log: bool, save: bool) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let everything = ctx.turns.everything();
+    if from_log {
+        ctx.log.flush(ctx.log.appended(), ctx.clock.unix_ms()).map_err(|fault| fault.to_string())?;
+    } else if save {
+        save_still(jobs)?;
+    }
+    for db in 0..ctx.table.databases() {
+        ctx.table.clear(db, &mut drop);
+    }
+    let result = (jobs.load)(ctx, &jobs.storage, from_log);
+    drop(everything);
+    result
+}
+
+/// Writes `dump.rdb` while everything stands still already.
+fn save_still(jobs: &Jobs) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let path = dump_path(ctx);
+    let text = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let mut file = ReplaceFile::create(&jobs.storage, &path).map_err(text)?;
+    let cut = ctx.table.cut().ok_or("another snapshot is under way")?;
+    write(ctx, &cut, &mut file, None).map_err(text)?;
+    file.commit().map(|_| ()).map_err(|error| text(error.error))
+}

@@ -1,0 +1,117 @@
+//! The steward carries out what commands can only order: snapshots, rewrites, reloads, the end.
+//!
+//! Orders come through the mailbox and are taken in turn. What takes long (writing a snapshot, rewriting the log) is done
+//! by one thread beside, one job after the other: so there is never more than one cut of the table.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::snapshot::{self, Jobs};
+use crate::exec::Context;
+use crate::exec::mailbox::{Done, Order};
+
+/// What the process is to end with.
+pub enum End {
+    /// All is safe.
+    Clean,
+    /// Something could not be made safe; it was forced.
+    Unsafe(String),
+}
+
+/// What the steward needs besides the context.
+pub struct Steward {
+    /// The process.
+    pub ctx: Arc<Context>,
+    /// Where jobs are done.
+    pub jobs: Arc<Jobs>,
+    /// Writes the configuration file.
+    pub rewrite_settings: Box<dyn Fn() -> Result<(), String> + Send>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Takes orders until the one to end.
+pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End {
+    let ctx = &steward.ctx;
+    let (bench, queue) = mpsc::channel::<Job>();
+    // The thread ends with the process: a job under way at the end is abandoned, which leaves only a temporary file.
+    let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+        for job in queue {
+            job();
+        }
+    });
+    if let Err(error) = spawned {
+        return End::Unsafe(format!("no thread for snapshots: {error}"));
+    }
+    let put = |job: Job| {
+        // The bench is closed only when the thread has died, and then the jobs' own channels tell.
+        let _ = bench.send(job);
+    };
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Save { done } => {
+                ctx.saves.saving.store(true, Relaxed);
+                let jobs = steward.jobs.clone();
+                put(Box::new(move || answer(Some(done), snapshot::save(&jobs))));
+            }
+            Order::Rewrite { done } => {
+                if ctx.saves.rewriting.swap(true, Relaxed) {
+                    answer(done, Err("Background append only file rewriting already in progress".to_owned()));
+                    continue;
+                }
+                let jobs = steward.jobs.clone();
+                put(Box::new(move || answer(done, snapshot::rewrite(&jobs))));
+            }
+            Order::Reload { from_log, save, done } => {
+                let jobs = steward.jobs.clone();
+                put(Box::new(move || answer(Some(done), snapshot::reload(&jobs, from_log, save))));
+            }
+            Order::RewriteSettings { done } => answer(Some(done), (steward.rewrite_settings)()),
+            Order::Shutdown { save, force, done } => match end(&steward, save).await {
+                Ok(()) => {
+                    answer(Some(done), Ok(()));
+                    return End::Clean;
+                }
+                Err(why) if force => return End::Unsafe(why),
+                Err(why) => {
+                    tracing::error!(why, "cannot end without losing data; the server goes on");
+                    answer(Some(done), Err(why));
+                }
+            },
+        }
+    }
+    End::Clean
+}
+
+fn answer(done: Option<Done>, result: Result<(), String>) {
+    if let Err(why) = &result {
+        tracing::error!(why, "a job failed");
+    }
+    if let Some(done) = done {
+        // Nobody may be waiting any more.
+        let _ = done.send(result);
+    }
+}
+
+/// Makes everything safe. From here on no command is run, unless it fails.
+async fn end(steward: &Steward, save: Option<bool>) -> Result<(), String> {
+    let ctx = &steward.ctx;
+    let points = !ctx.settings.load().persistence.save.is_empty();
+    tracing::info!("ending: making everything safe");
+    if save.unwrap_or(points) && !ctx.loading.is_active() {
+        let jobs = steward.jobs.clone();
+        let saved = tokio::task::spawn_blocking(move || snapshot::save(&jobs)).await;
+        saved.map_err(|error| error.to_string())??;
+    }
+    let everything = ctx.turns.everything();
+    if ctx.log.is_on() {
+        ctx.log.flush(ctx.log.appended(), ctx.clock.unix_ms()).map_err(|fault| fault.to_string())?;
+        ctx.log.sync().map_err(|fault| fault.to_string())?;
+    }
+    // Held to the end of the process: what is acknowledged after the last sync would not be safe.
+    std::mem::forget(everything);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! A worker: one thread with a runtime of its own, the connections that belong to it, and what they share.
+//!
+//! A connection is read, parsed, run and answered on the thread it belongs to; nothing is handed over. What a worker's
+//! connections share is the read buffer (an idle connection holds none), spare output buffers, and the [`Flusher`].
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use super::connection;
+use crate::clients::Client;
+use crate::exec::safety::Flusher;
+use crate::exec::{Context, Session};
+use crate::observe::process;
+
+/// Bytes of the read buffer that a worker's connections share: what a socket gives in one read at most.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Output buffers kept for the next turn.
+const SPARE_BUFFERS_MAX: usize = 64;
+/// An output buffer larger than this is not kept.
+const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;
+
+/// A socket that was accepted and admitted, on its way to a worker.
+pub(super) enum Socket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A connection on its way to a worker: new, or moved from another with its session.
+pub(super) struct Passenger {
+    pub(super) socket: Socket,
+    pub(super) client: Arc<Client>,
+    pub(super) session: Option<Box<Session>>,
+}
+
+/// What a worker is burdened with, and what it shall give away.
+#[derive(Default)]
+pub(super) struct Load {
+    /// The part of the time that it computes, in thousandths, as of the last look.
+    pub(super) busy: AtomicU64,
+    /// Connections that it shall still give to the worker `move_to`.
+    pub(super) to_move: AtomicUsize,
+    pub(super) move_to: AtomicUsize,
+    connections: AtomicUsize,
+    thread: AtomicU32,
+}
+
+impl Load {
+    /// True once for each connection that shall move.
+    #[inline]
+    pub(super) fn takes_leave(&self) -> bool {
+        self.to_move.load(Ordering::Relaxed) > 0
+            && self
+                .to_move
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+    }
+}
+
+/// A worker as others see it.
+pub(super) struct Handle {
+    sender: mpsc::UnboundedSender<Passenger>,
+    load: Arc<Load>,
+    others: Arc<OnceLock<Weak<Vec<Handle>>>>,
+}
+
+/// A worker as its connections see it.
+pub(super) struct Worker {
+    pub(super) ctx: Arc<Context>,
+    /// Its seat.
+    pub(super) seat: usize,
+    pub(super) load: Arc<Load>,
+    pub(super) read_buffer: RefCell<Vec<u8>>,
+    pub(super) flusher: Flusher,
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Handle {
+    /// Starts a worker's thread. It ends when its handle is dropped and its connections have ended, or with the process.
+    pub(super) fn start(ctx: Arc<Context>, seat: usize) -> io::Result<Handle> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let load = Arc::new(Load::default());
+        let others = Arc::new(OnceLock::new());
+        let (own, siblings) = (load.clone(), others.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("worker-{seat}")).spawn(move || {
+            own.thread.store(process::thread_number(), Ordering::Relaxed);
+            let worker = Rc::new(Worker {
+                ctx,
+                seat,
+                load: own,
+                read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+                flusher: Flusher::default(),
+                spare: RefCell::default(),
+            });
+            LocalSet::new().block_on(&runtime, work(worker, receiver, siblings));
+        })?;
+        Ok(Handle { sender, load, others })
+    }
+
+    /// Number of its connections.
+    pub(super) fn connections(&self) -> usize {
+        self.load.connections.load(Ordering::Relaxed)
+    }
+
+    /// What it is burdened with.
+    pub(super) fn load(&self) -> &Load {
+        &self.load
+    }
+
+    /// Nanoseconds that its thread has computed.
+    pub(super) fn computed_nanos(&self) -> u64 {
+        process::thread_nanos(self.load.thread.load(Ordering::Relaxed))
+    }
+
+    /// Tells it of the others, to whom it may give connections.
+    pub(super) fn introduce(&self, workers: &Arc<Vec<Handle>>) {
+        // Told once, at the start.
+        let _ = self.others.set(Arc::downgrade(workers));
+    }
+
+    /// Gives it a connection.
+    pub(super) fn adopt(&self, passenger: Passenger) {
+        self.load.connections.fetch_add(1, Ordering::Relaxed);
+        // The channel is closed only when the process is ending.
+        let _ = self.sender.send(passenger);
+    }
+}
+
+async fn work(
+    worker: Rc<Worker>,
+    mut arrivals: mpsc::UnboundedReceiver<Passenger>,
+    others: Arc<OnceLock<Weak<Vec<Handle>>>>,
+) {
+    let flushing = worker.clone();
+    tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx, flushing.seat).await });
+    while let Some(passenger) = arrivals.recv().await {
+        let (worker, others) = (worker.clone(), others.clone());
+        tokio::task::spawn_local(async move {
+            let client = passenger.client.clone();
+            let outcome = connection::serve(passenger, worker.clone()).await;
+            worker.load.connections.fetch_sub(1, Ordering::Relaxed);
+            match outcome {
+                Ok(Some(passenger)) => {
+                    let to = worker.load.move_to.load(Ordering::Relaxed);
+                    let others = others.get().and_then(Weak::upgrade);
+                    if let Some(other) = others.as_ref().and_then(|others| others.get(to)) {
+                        other.adopt(passenger);
+                        return;
+                    }
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    tracing::debug!(client = client.id, address = client.address, %fault, "connection ended");
+                }
+            }
+            worker.ctx.clients.leave(&client);
+        });
+    }
+}
+
+impl Worker {
+    /// An empty output buffer.
+    pub(super) fn take_buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives an output buffer back.
+    pub(super) fn give_buffer(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if buffer.capacity() > 0
+            && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
+            && spare.len() < SPARE_BUFFERS_MAX
+        {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
