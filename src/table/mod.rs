@@ -272,6 +272,11 @@ impl Table {
         removed
     }
 
+    /// The keys of a database that somebody watches, whether they are there or not.
+    pub fn watched_keys(&self, db: usize) -> Vec<Box<[u8]>> {
+        self.stripes_of(db).iter().flat_map(|stripe| stripe.lock().watchers.keys()).collect()
+    }
+
     /// Exchanges two databases. Every worker must stand still. Watchers and waiters stay with the number that they watch
     /// or wait for.
     pub fn swap(&self, one: usize, other: usize, now: Millis) {

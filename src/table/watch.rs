@@ -65,6 +65,10 @@ impl Watchers {
         }
     }
 
+    pub(super) fn keys(&self) -> Vec<Box<[u8]>> {
+        self.0.iter().flat_map(|map| map.keys().cloned()).collect()
+    }
+
     /// Marks the watchers of every key for which `is_dirty(key, hash)` holds.
     pub(super) fn touch_where(&self, is_dirty: impl Fn(&[u8], u64) -> bool) {
         for (key, watched) in self.0.iter().flat_map(|map| map.iter()) {

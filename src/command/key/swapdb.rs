@@ -1,7 +1,9 @@
 //! SWAPDB index1 index2 — two databases exchange their numbers, so that every client sees the other's keys at once.
 
+use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
 use crate::command::key::database;
+use crate::exec::commit::Journal;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -22,7 +24,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
 fn swap(
     args: &mut Args<'_>,
     ctx: &Context,
-    _: &mut Session,
+    session: &mut Session,
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let one = database::parse(args.word()?).map_err(|_| Refusal::err("invalid first DB index"))?;
@@ -34,6 +36,24 @@ fn swap(
         // The table locks both sides of an exchange, which must be two.
         return Ok(Effect::None);
     }
+    session.need = session.need.max(remove_lapsed(ctx, [one, other], args.now()));
     ctx.table.swap(one, other, args.now());
     Ok(Effect::Same)
+}
+
+/// Removes what has outlived its time under watched names, on both sides: else EXEC would find the removal of a dead key
+/// from the other side where its client watches, and take it for a change. Returns the number of the last record.
+fn remove_lapsed(ctx: &Context, databases: [usize; 2], now: Millis) -> u64 {
+    let mut journal = Journal::Log { log: &ctx.log, last: 0 };
+    let watched: Vec<_> = databases.iter().flat_map(|db| ctx.table.watched_keys(*db)).collect();
+    for key in &watched {
+        for db in databases {
+            ctx.table.with_slot(ctx.table.address(db, key), key, now, |slot| {
+                if let Some(lapsed) = slot.take_lapsed() {
+                    journal.lapsed(db, key, &lapsed);
+                }
+            });
+        }
+    }
+    journal.last()
 }
