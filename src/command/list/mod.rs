@@ -1,5 +1,8 @@
 //! Lists: elements in order, pushed and popped at both ends, and clients that sleep until there is one to pop.
 
+mod blmove;
+mod blmpop;
+mod blpop;
 mod lindex;
 mod linsert;
 mod llen;
@@ -21,6 +24,9 @@ use crate::value::list::ChunkLimit;
 use crate::value::{List, TextRef};
 
 pub(super) const FAMILY: &[&[Spec]] = &[
+    blmove::SPECS,
+    blmpop::SPECS,
+    blpop::SPECS,
     lindex::SPECS,
     linsert::SPECS,
     llen::SPECS,
@@ -49,6 +55,14 @@ impl End {
             word if word.eq_ignore_ascii_case(b"left") => Ok(End::Left),
             word if word.eq_ignore_ascii_case(b"right") => Ok(End::Right),
             _ => Err(Refusal::Syntax),
+        }
+    }
+
+    /// As a word of LMOVE.
+    fn name(self) -> &'static [u8] {
+        match self {
+            End::Left => b"LEFT",
+            End::Right => b"RIGHT",
         }
     }
 

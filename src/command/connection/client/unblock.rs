@@ -1,8 +1,10 @@
-//! CLIENT UNBLOCK client-id [TIMEOUT | ERROR] — wakes a connection that waits for data. No command waits for data yet,
-//! so there is never one to wake, and the answer is 0.
+//! CLIENT UNBLOCK client-id [TIMEOUT | ERROR] — wakes a connection that waits: as if its time were up, or with an error.
+//! The answer is 1 if there was one to wake. A pause (CLIENT PAUSE) and a job (SAVE) are not waits of that kind.
 
 use super::SUBCOMMAND;
+use crate::base::number;
 use crate::base::refusal::Refusal;
+use crate::clients::{Wake, Woke};
 use crate::exec::{Args, Context, Effect, Run, Session, Spec, flag};
 use crate::resp::reply::Reply;
 
@@ -20,7 +22,7 @@ pub(super) const UNBLOCK: Spec = Spec {
 
 fn unblock(
     args: &mut Args<'_>,
-    _: &Context,
+    ctx: &Context,
     _: &mut Session,
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
@@ -28,10 +30,17 @@ fn unblock(
         return Err(super::too_many(args));
     }
     let id = args.word()?;
-    if !args.accept("timeout") && !args.accept("error") && !args.is_done() {
+    let with_error = args.accept("error");
+    if !with_error && !args.accept("timeout") && !args.is_done() {
         return Err(Refusal::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
     }
-    crate::base::number::parse_i64(id).ok_or(Refusal::NotInteger)?;
-    reply.int(0);
+    let id = number::parse_i64(id).ok_or(Refusal::NotInteger)?;
+    let client = u64::try_from(id).ok().and_then(|id| ctx.clients.find(id));
+    let wake = || match with_error {
+        true => Wake::Error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        false => Wake::TimedOut,
+    };
+    let woken = client.is_some_and(|client| client.wake_with(|| Some(wake())) == Woke::Yes);
+    reply.int(i64::from(woken));
     Ok(Effect::None)
 }

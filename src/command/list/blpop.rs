@@ -1,0 +1,93 @@
+//! BLPOP and BRPOP key [key ...] timeout — take an element from the first of the lists that has any, and wait for one if
+//! none has.
+//!
+//! The answer is key and element, or the null array when the time is up. The log gets the LPOP or RPOP that it came to.
+
+use super::{End, list_of, pop};
+use crate::base::refusal::Refusal;
+use crate::exec::wait::{self, Keys};
+use crate::exec::{
+    Args, Begin, Context, Effect, Find, Group, KeySpec, Run, Session, Spec, Woken, acl, flag, key,
+};
+use crate::resp::reply::Reply;
+use crate::table::Locked;
+use crate::value::Kind;
+
+pub(super) const SPECS: &[Spec] = &[
+    BLPOP,
+    Spec {
+        name: "brpop",
+        summary: "Takes the last element of one of several lists, waiting for one if need be.",
+        run: Run::Keys(|args, locked, reply| pop_or_wait(End::Right, args, locked, reply)),
+        ..BLPOP
+    },
+];
+
+const BLPOP: Spec = Spec {
+    name: "blpop",
+    arity: -3,
+    keys: &[KeySpec {
+        flags: key::RW | key::ACCESS | key::DELETE,
+        begin: Begin::Index(1),
+        find: Find::Range { last: -2, step: 1 },
+    }],
+    flags: flag::WRITE | flag::NOSCRIPT | flag::BLOCKING,
+    acl: acl::LIST,
+    since: "2.0.0",
+    group: Group::List,
+    summary: "Takes the first element of one of several lists, waiting for one if need be.",
+    complexity: "O(N) where N is the number of provided keys.",
+    syntax: "key [key ...] timeout",
+    run: Run::Keys(|args, locked, reply| pop_or_wait(End::Left, args, locked, reply)),
+    ..Spec::DEFAULT
+};
+
+fn pop_or_wait(
+    end: End,
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let mut keys: Vec<&[u8]> = args.rest().collect();
+    let timeout = keys.pop().ok_or(Refusal::Syntax)?;
+    let deadline = wait::deadline(timeout, args.now())?;
+    for key in &keys {
+        if let Some(effect) = pop_one(end, args.db(), key, locked, reply)? {
+            return Ok(effect);
+        }
+    }
+    let keys = Keys {
+        keys: keys.into_iter().map(<[u8]>::to_vec).collect(),
+        kind: Kind::List,
+        also: None,
+        serve: match end {
+            End::Left => |args, key, locked, reply| pop_one(End::Left, args.db(), key, locked, reply),
+            End::Right => |args, key, locked, reply| pop_one(End::Right, args.db(), key, locked, reply),
+        },
+    };
+    Ok(wait::for_keys(keys, deadline, nothing))
+}
+
+/// Takes one element and answers with it; none, and no answer, where there is no list.
+fn pop_one(
+    end: End,
+    db: usize,
+    key: &[u8],
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Option<Effect>, Refusal> {
+    let mut slot = locked.slot(db, key);
+    if list_of(slot.entry())?.is_none() {
+        return Ok(None);
+    }
+    slot.mark_used();
+    reply.array(2);
+    reply.bulk(key);
+    pop(&mut slot, end, 1, reply)?;
+    Ok(Some(Effect::instead([end.pop_name(), key])))
+}
+
+/// Answers a client for whom nothing came.
+pub(super) fn nothing(_: &Context, _: &mut Session, _: Woken, reply: &mut Reply<'_>) {
+    reply.null_array();
+}
