@@ -297,6 +297,8 @@ async fn serve(
         // Nothing has been acknowledged yet, so nothing can be lost.
         () = signals.ended() => return Ok(EXIT_OK),
     };
+    ctx.loading.took_ms.store(report.took.as_millis() as u64, Ordering::Relaxed);
+    ctx.loading.keys.store(report.keys, Ordering::Relaxed);
     ctx.loading.set(false);
     let banner = logging::banner(&BannerInfo {
         addresses,

@@ -322,6 +322,7 @@ fn metrics_tell_what_info_tells_in_a_form_that_prometheus_reads() {
         ("pinstripe_worker_commands_total{worker=\"http\"}", 1.0),
         ("pinstripe_loading", 0.0),
         ("pinstripe_log_healthy", 1.0),
+        ("pinstripe_loaded_keys", 0.0),
     ] {
         assert_eq!(value(name), expected, "{name}");
     }

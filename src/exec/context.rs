@@ -99,6 +99,10 @@ pub struct Loading {
     pub total: AtomicU64,
     /// Bytes loaded.
     pub done: AtomicU64,
+    /// Milliseconds that it took, once it has ended.
+    pub took_ms: AtomicU64,
+    /// Keys that there were at its end.
+    pub keys: AtomicU64,
 }
 
 impl Loading {
@@ -135,6 +139,8 @@ pub struct Saves {
     pub last_rewrite_seconds: AtomicI64,
     /// Unix seconds when the one under way began.
     pub began: AtomicI64,
+    /// Unix milliseconds when the log was last seen to have been synced; 0 before the first time.
+    pub last_sync: AtomicI64,
     /// Saves since the start.
     pub saves: AtomicU64,
     /// Rewrites since the start.

@@ -16,8 +16,9 @@ use crate::config::AppendFsync;
 use crate::log::{LogFault, Seq};
 
 /// Hands the log to the operating system once for all who are ready together.
-#[derive(Default)]
 pub struct Flusher {
+    /// The seat of the thread that it serves.
+    seat: usize,
     state: Mutex<State>,
     wake: Notify,
 }
@@ -47,9 +48,14 @@ impl fmt::Display for NotSafe {
 impl std::error::Error for NotSafe {}
 
 impl Flusher {
-    /// Flushes for all who wait, for ever: a task of the thread that they are on, which has this seat.
-    pub async fn run(&self, ctx: &Context, seat: usize) {
-        let stats = ctx.stats.seat(seat);
+    /// For those who run commands on this seat.
+    pub fn new(seat: usize) -> Self {
+        Flusher { seat, state: Mutex::default(), wake: Notify::default() }
+    }
+
+    /// Flushes for all who wait, for ever: a task of the thread that they are on.
+    pub async fn run(&self, ctx: &Context) {
+        let stats = ctx.stats.seat(self.seat);
         loop {
             self.wake.notified().await;
             let wanted = self.state.lock().wanted;
@@ -84,8 +90,13 @@ impl Flusher {
         // Another connection's change may have been seen that is not safe yet, so all that is appended must be.
         let seen = ctx.log.appended();
         if ctx.log.durable() < seen {
+            let began = ctx.clock.elapsed();
             self.flushed(ctx, seen).await?;
             durable(ctx, seen).await.map_err(|fault| NotSafe(Some(fault)))?;
+            let waited = (ctx.clock.elapsed() - began).as_nanos() as u64;
+            let stats = ctx.stats.seat(self.seat);
+            stats.sync_waits.record(waited);
+            stats.sync_wait_nanos.add(waited);
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ pub fn start(ctx: &Arc<Context>, seat: usize, sockets: Vec<std::net::TcpListener
     let gateway = Arc::new(Gateway {
         ctx: ctx.clone(),
         seat,
-        flusher: Flusher::default(),
+        flusher: Flusher::new(seat),
         random: parking_lot::Mutex::new(Random::from_os()),
     });
     std::thread::Builder::new().name("http".to_owned()).spawn(move || {
@@ -56,7 +56,7 @@ pub fn start(ctx: &Arc<Context>, seat: usize, sockets: Vec<std::net::TcpListener
             for listener in listeners {
                 tokio::spawn(accept(listener, gateway.clone()));
             }
-            gateway.flusher.run(&gateway.ctx, gateway.seat).await;
+            gateway.flusher.run(&gateway.ctx).await;
         });
     })?;
     Ok(())

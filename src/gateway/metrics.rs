@@ -78,6 +78,12 @@ impl Page<'_> {
         counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
 
+    /// A time or a length of time, given in milliseconds and told in seconds.
+    fn gauge_seconds(&mut self, name: &str, help: &str, millis: i64) -> fmt::Result {
+        let gauge = ConstGauge::new(millis as f64 / 1000.0);
+        gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
@@ -151,7 +157,12 @@ fn server(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
     let loading = &ctx.loading;
     let uptime = (ctx.clock.unix_ms() - ctx.identity.started_at).max(0) / 1000;
     let cpu = process::cpu_time();
-    page.gauges("build", "The version, as a label", "version", [(crate::base::version::VERSION, 1)])?;
+    page.gauges("build_info", "The version, as a label", "version", [(crate::base::version::VERSION, 1)])?;
+    page.gauge_seconds(
+        "start_time_seconds",
+        "When the process started, in Unix time",
+        ctx.identity.started_at,
+    )?;
     page.gauge("uptime_seconds", "Seconds since the start", uptime as u64)?;
     page.seconds("cpu_user_seconds", "Seconds that the process has computed", cpu.user.as_secs_f64())?;
     page.seconds(
@@ -159,9 +170,22 @@ fn server(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
         "Seconds that the kernel has worked for it",
         cpu.system.as_secs_f64(),
     )?;
+    threads(page)?;
     page.gauge("loading", "1 while data is being loaded", u64::from(loading.is_active()))?;
     page.gauge("loading_bytes", "Bytes to load at the start", loading.total.load(Relaxed))?;
-    page.gauge("loading_done_bytes", "Bytes of them that were loaded", loading.done.load(Relaxed))
+    page.gauge("loading_done_bytes", "Bytes of them that were loaded", loading.done.load(Relaxed))?;
+    page.gauge("loaded_keys", "Keys that there were when loading had ended", loading.keys.load(Relaxed))?;
+    page.gauge_seconds("load_duration_seconds", "How long loading took", loading.took_ms.load(Relaxed) as i64)
+}
+
+fn threads(page: &mut Page<'_>) -> fmt::Result {
+    let help = "Seconds that each thread has computed";
+    let mut metric = page.0.encode_descriptor("thread_cpu_seconds", help, None, MetricType::Counter)?;
+    for (name, nanos) in process::threads() {
+        let counter = ConstCounter::new(nanos as f64 / 1e9);
+        counter.encode(metric.encode_family(&[("thread", name.as_str())])?)?;
+    }
+    Ok(())
 }
 
 fn clients(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
@@ -212,6 +236,11 @@ fn keys(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
     page.gauges("keys", "Keys", "db", rows(|counts| counts.keys))?;
     page.gauges("keys_with_expiry", "Keys that will expire", "db", rows(|counts| counts.expires))?;
     page.counter("expired_keys", "Keys that have expired", ctx.table.expired())?;
+    page.counter(
+        "expire_cycles_cut",
+        "Rounds of expiry that ended because their time was up",
+        ctx.table.expire_cycles_cut(),
+    )?;
     page.counter("keyspace_hits", "Reads that found their key", ctx.stats.sum(|seat| &seat.hits))?;
     page.counter("keyspace_misses", "Reads that did not", ctx.stats.sum(|seat| &seat.misses))?;
     page.counter("changes", "Changes of data", ctx.stats.sum(|seat| &seat.changes))
@@ -274,11 +303,7 @@ fn log(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
     page.gauge("log_bytes", "Size of the log's files", log.current_size)?;
     page.gauge("log_base_bytes", "Their size after the last rewrite", log.base_size)?;
     page.gauge("log_pending_bytes", "Bytes that wait to be written", log.pending_bytes)?;
-    page.counter(
-        "log_records",
-        "Records appended; by log_flush_duration_seconds_count: the mean group",
-        ctx.log.appended(),
-    )?;
+    page.counter("log_records", "Records appended", ctx.log.appended())?;
     page.gauge("log_written_record", "The last record that the operating system has", ctx.log.written())?;
     page.gauge("log_durable_record", "The last record that the device has", ctx.log.durable())?;
     page.histograms(
@@ -287,13 +312,39 @@ fn log(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
         "",
         [("", flushes, nanos)],
     )?;
+    group_sizes(ctx, page)?;
+    let (waits, nanos) = ctx.stats.sync_waits();
+    page.histograms(
+        "log_sync_wait_duration_seconds",
+        "How long clients waited for the device (appendfsync always)",
+        "",
+        [("", waits, nanos)],
+    )?;
     page.counter("log_fsyncs", "Syncs to the device", log.fsyncs)?;
+    page.gauge_seconds(
+        "log_last_sync_timestamp_seconds",
+        "When the log was last synced, in Unix time; 0 before the first time",
+        ctx.saves.last_sync.load(Relaxed),
+    )?;
     page.counter("log_delayed_fsyncs", "Writes that waited for a sync that was late", log.delayed_fsyncs)?;
     page.gauge(
         "log_healthy",
         "0 while the log cannot be written and writes are refused",
         u64::from(ctx.log.fault().is_none()),
     )
+}
+
+/// Records that one write to the operating system took along, and what all of them weighed.
+fn group_sizes(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
+    let groups = ctx.log.groups();
+    let bound = |most: u64| if most == u64::MAX { f64::INFINITY } else { most as f64 };
+    let buckets: Vec<(f64, u64)> = groups.rows.iter().map(|&(most, count)| (bound(most), count)).collect();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    let help = "Records that were handed to the operating system together";
+    page.0
+        .encode_descriptor("log_group_records", help, None, MetricType::Histogram)?
+        .encode_histogram::<[(&str, &str); 0]>(groups.records as f64, count, &buckets, None)?;
+    page.counter("log_group_bytes", "Bytes of these groups, with the lines that check them", groups.bytes)
 }
 
 fn snapshots(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
@@ -304,15 +355,26 @@ fn snapshots(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
         "1 while the log is rewritten",
         u64::from(saves.rewriting.load(Relaxed)),
     )?;
+    page.gauge(
+        "rewrite_scheduled",
+        "1 while a rewrite waits for a snapshot to end",
+        u64::from(saves.rewrite_scheduled.load(Relaxed)),
+    )?;
     page.counter("rewrites", "Rewrites of the log", saves.rewrites.load(Relaxed))?;
     page.gauge(
-        "rewrite_last_seconds",
+        "rewrite_last_duration_seconds",
         "How long the last rewrite took",
         since(saves.last_rewrite_seconds.load(Relaxed)),
     )?;
     page.gauge("rewrite_last_ok", "0 after one that failed", u64::from(saves.last_rewrite_ok.load(Relaxed)))?;
     page.gauge("save_in_progress", "1 while a snapshot is written", u64::from(saves.saving.load(Relaxed)))?;
     page.counter("saves", "Snapshots written", saves.saves.load(Relaxed))?;
+    let changes = ctx.stats.sum(|seat| &seat.changes);
+    page.gauge(
+        "changes_since_save",
+        "Changes since the last snapshot",
+        changes.saturating_sub(saves.changes_at_save.load(Relaxed)),
+    )?;
     page.gauge(
         "save_last_timestamp_seconds",
         "When the last one was written",

@@ -27,6 +27,7 @@ mod batch;
 mod crash_tests;
 pub mod fault;
 mod generation;
+mod groups;
 pub mod manifest;
 pub mod open;
 pub mod place;
@@ -43,6 +44,7 @@ pub mod writer;
 
 pub use batch::{Batch, Command, Unit};
 pub use fault::{LogFault, LogFaultKind};
+pub use groups::GroupSizes;
 pub use open::{Base, BaseKind, OpenError, Opened, Recovery, open};
 pub use place::{DirectoryLock, Names};
 pub use reader::{Reader, Summary, Verdict};

@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 
 use super::fault::{LogFault, LogFaultKind};
 use super::generation::Generation;
+use super::groups::{GroupSizes, Groups};
 use super::place::Place;
 use super::record::{Check, GROUP_LINE, Section, Seq, TIME_PREFIX, encode_command};
 use super::storage::{File, write_all};
@@ -106,6 +107,7 @@ pub(super) struct Counters {
     pub(super) size_before: AtomicU64,
     /// Bytes in all files at the start or after the last rewrite.
     pub(super) size_at_start: AtomicU64,
+    pub(super) groups: Groups,
     pub(super) last_rewrite_failed: AtomicBool,
     pub(super) rewriting: AtomicBool,
     /// Wall time of the first write since the last sync began, in ms; 0 when there is none.
@@ -325,6 +327,7 @@ impl Log {
     /// Writes `out.group[start..]` with a check line behind it, or nothing.
     fn write_checked(&self, out: &mut Out, start: usize) -> std::io::Result<()> {
         let Some(file) = out.file.clone() else { return Ok(()) };
+        let before = out.len;
         if out.dirty_tail {
             file.truncate(out.len)?;
             out.dirty_tail = false;
@@ -346,6 +349,9 @@ impl Log {
         out.group = group;
         result?;
         (out.chain, out.watermark) = (check.chain, durable);
+        if seq > self.written() {
+            self.counters.groups.add(seq - self.written(), out.len - before);
+        }
         Ok(())
     }
 
@@ -402,6 +408,11 @@ impl Log {
             rewrites: counters.rewrites.load(Ordering::Relaxed),
             last_rewrite_ok: !counters.last_rewrite_failed.load(Ordering::Relaxed),
         }
+    }
+
+    /// How large the groups were that were handed to the operating system since the start.
+    pub fn groups(&self) -> GroupSizes {
+        self.counters.groups.sizes()
     }
 
     /// What is wrong, if anything: while there is something, writes are refused with `-MISCONF`.

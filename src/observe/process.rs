@@ -3,6 +3,7 @@
 //! Read from `/proc` on Linux. Where there is none, or a line is missing, the answer is 0: these figures are for people
 //! and dashboards, and nothing is decided by them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Length of a clock tick in `/proc/*/stat`: a hundredth of a second, fixed for programs whatever the kernel's own is.
@@ -42,6 +43,19 @@ pub fn thread_number() -> u32 {
 pub fn thread_nanos(number: u32) -> u64 {
     let line = read(&format!("/proc/self/task/{number}/schedstat"));
     line.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0)
+}
+
+/// Nanoseconds that each thread of this process has computed, by its name; those of one name are added up. The kernel
+/// keeps only the first 15 bytes of a name.
+pub fn threads() -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return found };
+    let numbers = tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse::<u32>().ok());
+    for number in numbers {
+        let name = read(&format!("/proc/self/task/{number}/comm"));
+        *found.entry(name.trim_end().to_owned()).or_default() += thread_nanos(number);
+    }
+    found
 }
 
 /// Time that the machine's cores have had nothing to do, summed over them.
@@ -111,5 +125,6 @@ mod tests {
         assert!(resident_bytes() > 100 * 1024);
         assert!(system_bytes() > resident_bytes());
         assert!(!kernel_release().is_empty());
+        assert!(threads().values().sum::<u64>() > 0);
     }
 }

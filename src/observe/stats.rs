@@ -54,6 +54,10 @@ pub struct Seat {
     pub flushes: Histogram,
     /// Nanoseconds of all of them.
     pub flush_nanos: Counter,
+    /// How long turns waited for the device before they could be answered (`appendfsync always`).
+    pub sync_waits: Histogram,
+    /// Nanoseconds of all of them.
+    pub sync_wait_nanos: Counter,
 }
 
 /// A counter with one writer.
@@ -115,6 +119,8 @@ impl Stats {
             changes: Counter::default(),
             flushes: Histogram::default(),
             flush_nanos: Counter::default(),
+            sync_waits: Histogram::default(),
+            sync_wait_nanos: Counter::default(),
         };
         Stats {
             seats: (0..seats).map(|_| CachePadded::new(seat())).collect(),
@@ -187,6 +193,13 @@ impl Stats {
         let mut sum = Summary::default();
         self.seats.iter().for_each(|seat| seat.flushes.add_to(&mut sum));
         (sum, self.sum(|seat| &seat.flush_nanos))
+    }
+
+    /// How long turns waited for the device, and the nanoseconds of all together.
+    pub fn sync_waits(&self) -> (Summary, u64) {
+        let mut sum = Summary::default();
+        self.seats.iter().for_each(|seat| seat.sync_waits.add_to(&mut sum));
+        (sum, self.sum(|seat| &seat.sync_wait_nanos))
     }
 
     /// Forgets the latencies of a command: LATENCY RESET of histograms.

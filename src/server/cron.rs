@@ -18,6 +18,7 @@ const EXPIRY_SLICE: Duration = Duration::from_millis(1);
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     let mut cursor = Cursor::default();
     let mut round = 0u64;
+    let mut syncs = 0;
     let mut interval = tokio::time::interval(PERIOD);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -25,6 +26,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         let now = ctx.clock.unix_ms();
         ctx.table.access.tick(now);
         sample(&ctx);
+        note_syncs(&ctx, now, &mut syncs);
         ctx.measure_memory(ctx.settings.load().memory.maxmemory);
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) {
             expire(&ctx, seat, &mut cursor).await;
@@ -47,6 +49,15 @@ fn sample(ctx: &Context) {
         stats.sum(|seat| &seat.bytes_out),
     ];
     stats.rate.sample(ctx.clock.elapsed().as_micros() as u64, totals);
+}
+
+/// The log asks no clock, so the time of its last sync is told to within a round.
+fn note_syncs(ctx: &Context, now: i64, seen: &mut u64) {
+    let syncs = ctx.log.stats().fsyncs;
+    if syncs != *seen {
+        *seen = syncs;
+        ctx.saves.last_sync.store(now, Relaxed);
+    }
 }
 
 /// One round of expiry: slices with rests between them, for a quarter of the period at most (more with a higher

@@ -95,7 +95,7 @@ impl Handle {
                 seat,
                 load: own,
                 read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
-                flusher: Flusher::default(),
+                flusher: Flusher::new(seat),
                 spare: RefCell::default(),
             });
             LocalSet::new().block_on(&runtime, work(worker, receiver, siblings));
@@ -138,7 +138,7 @@ async fn work(
     others: Arc<OnceLock<Weak<Vec<Handle>>>>,
 ) {
     let flushing = worker.clone();
-    tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx, flushing.seat).await });
+    tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx).await });
     while let Some(passenger) = arrivals.recv().await {
         let (worker, others) = (worker.clone(), others.clone());
         tokio::task::spawn_local(async move {
