@@ -1,10 +1,8 @@
 //! What happens to a request, from its name to its reply.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use smallvec::SmallVec;
 
 use super::commit::Journal;
 use super::context::Context;
@@ -27,6 +25,8 @@ use crate::table::{Address, Locked};
 /// are still near when they are needed.
 pub const AHEAD: usize = 16;
 
+const NANOS_PER_MS: u64 = 1_000_000;
+
 /// What the connection does after a command.
 pub enum Flow {
     /// It goes on with the next one.
@@ -45,40 +45,46 @@ pub struct Desk<'c> {
     pub config: Arc<Config>,
     seat: usize,
     turn: Option<Turn<'c>>,
-    /// Wall time and monotonic time at the beginning of the turn, monotonic time now.
-    began: (Millis, Duration),
-    elapsed: Duration,
+    /// Wall time at the beginning of the turn; monotonic time then and now, in nanoseconds.
+    began: Millis,
+    began_nanos: u64,
+    elapsed: u64,
     /// The hash of the only key of the command about to run, where [`Desk::prepare`] has computed it.
-    prepared: Option<u64>,
+    prepared: Cell<Option<u64>>,
 }
 
 /// A request that was looked at before its turn.
+#[derive(Clone, Copy)]
 pub struct Prepared<'c> {
     command: &'c Command,
     hash: Option<u64>,
 }
 
+/// What [`Desk::prepare`] makes of the requests to come: none of one that cannot be resolved.
+pub type Ahead<'c> = [Option<Prepared<'c>>; AHEAD];
+
 impl<'c> Desk<'c> {
     /// Begins a turn on a seat.
     pub fn new(ctx: &'c Context, seat: usize) -> Self {
         let turn = ctx.turns.begin(seat);
-        let began = (ctx.clock.unix_ms(), ctx.clock.elapsed());
+        let elapsed = ctx.clock.elapsed_nanos();
         ctx.stats.seat(seat).turns.add(1);
         Desk {
             ctx,
             config: Arc::clone(&ctx.settings.load()),
             seat,
             turn: Some(turn),
-            began,
-            elapsed: began.1,
-            prepared: None,
+            began: ctx.clock.unix_ms(),
+            began_nanos: elapsed,
+            elapsed,
+            prepared: Cell::new(None),
         }
     }
 
     /// The time of the command, in Unix milliseconds.
     #[inline]
     pub fn now(&self) -> Millis {
-        self.began.0 + (self.elapsed - self.began.1).as_millis() as Millis
+        self.began + ((self.elapsed - self.began_nanos) / NANOS_PER_MS) as Millis
     }
 
     /// Looks at requests that will run soon: each command is looked up, its only key hashed, and the memory that it will
@@ -87,29 +93,39 @@ impl<'c> Desk<'c> {
         &self,
         session: &Session,
         requests: impl Iterator<Item = Request<'r>>,
-    ) -> SmallVec<[Option<Prepared<'c>>; AHEAD]> {
+        ahead: &mut Ahead<'c>,
+    ) {
         let table = &self.ctx.table;
-        let mut ahead: SmallVec<[Option<Prepared<'c>>; AHEAD]> = SmallVec::new();
-        let mut addresses: SmallVec<[Address; AHEAD]> = SmallVec::new();
-        for request in requests {
-            let Ok(command) = self.ctx.registry.resolve(&request) else {
-                ahead.push(None);
-                continue;
+        let mut addresses = [Address::default(); AHEAD];
+        let mut count = 0;
+        // Pipelines mostly repeat themselves: the same name with as many words is the same command.
+        let mut last: Option<(Request<'r>, &'c Command)> = None;
+        for (request, prepared) in requests.zip(ahead.iter_mut()) {
+            let again = last.filter(|(last, _)| last.len() == request.len() && last.name() == request.name());
+            let command = match again {
+                Some((_, command)) => command,
+                None => match self.ctx.registry.resolve(&request) {
+                    Ok(command) => command,
+                    Err(_) => {
+                        *prepared = None;
+                        continue;
+                    }
+                },
             };
-            let hash = match (command.spec.run, self.only_key(command, &request)) {
-                (Run::Read(_) | Run::Write(_), Ok(at)) => {
-                    let address = table.address(session.db, request.arg(at));
-                    table.prefetch_stripe(address);
-                    addresses.push(address);
-                    Some(address.hash())
-                }
-                _ => None,
-            };
-            ahead.push(Some(Prepared { command, hash }));
+            last = (!command.is_subcommand).then_some((request, command));
+            let mut hash = None;
+            if let Ok(at) = command.only_key(&request) {
+                let address = table.address(session.db, request.arg(at));
+                table.prefetch_stripe(address);
+                addresses[count] = address;
+                count += 1;
+                hash = Some(address.hash());
+            }
+            *prepared = Some(Prepared { command, hash });
         }
+        let addresses = &addresses[..count];
         addresses.iter().for_each(|address| table.prefetch_bucket(*address));
         addresses.iter().for_each(|address| table.prefetch_entry(*address));
-        ahead
     }
 
     /// Runs one request and writes its reply. `prepared` is what [`Desk::prepare`] made of this request.
@@ -123,7 +139,7 @@ impl<'c> Desk<'c> {
         let mark = out.len();
         let mut reply = Reply::new(out, session.proto);
         let seat = self.ctx.stats.seat(self.seat);
-        self.prepared = prepared.and_then(|prepared| prepared.hash);
+        self.prepared.set(prepared.and_then(|prepared| prepared.hash));
         let resolved = match prepared {
             Some(prepared) => Ok(prepared.command),
             None => self.ctx.registry.resolve(request),
@@ -172,6 +188,7 @@ impl<'c> Desk<'c> {
     /// CLIENT PAUSE holds commands, though not those that would end it.
     #[inline]
     fn paused(&self, session: &Session, command: &Command) -> Option<Millis> {
+        self.ctx.clients.paused_until(true, self.began)?;
         let is_exec = matches!(command.spec.run, Run::Exec);
         let queues = session.transaction.is_some() && !is_exec;
         if queues || command.spec.has(flag::NO_AUTH) || command.full_name.starts_with("client|") {
@@ -179,7 +196,7 @@ impl<'c> Desk<'c> {
         }
         let exec_writes = is_exec && session.transaction.as_ref().is_some_and(|queued| queued.writes());
         let may_write = command.spec.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0 || exec_writes;
-        self.ctx.clients.paused_until(may_write, self.began.0)
+        self.ctx.clients.paused_until(may_write, self.began)
     }
 
     fn dispatch(
@@ -232,13 +249,13 @@ impl<'c> Desk<'c> {
         } else {
             self.execute(command, session, request, locked, journal, reply)
         };
-        self.elapsed = ctx.clock.elapsed();
+        self.elapsed = ctx.clock.elapsed_nanos();
         let took = self.elapsed.saturating_sub(started);
         if ctx.clients.is_monitored() && command.spec.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0 {
             self.feed_monitors(session, request);
         }
         let seat = ctx.stats.seat(self.seat);
-        seat.ran(command.id, took.as_nanos() as u64, outcome.is_err(), self.config.observe.latency_tracking);
+        seat.ran(command.id, took, outcome.is_err(), self.config.observe.latency_tracking);
         self.note_slow(command, session, request, took);
         match outcome {
             Ok(effect) => {
@@ -271,14 +288,14 @@ impl<'c> Desk<'c> {
         let ctx = self.ctx;
         let (db, now) = (session.db, self.now());
         let seat = ctx.stats.seat(self.seat);
-        let config = Arc::clone(&self.config);
-        let chance = self.elapsed.as_nanos() as u64 ^ session.client.id << 48;
+        let config = &*self.config;
+        let chance = self.elapsed ^ session.client.id << 48;
         let touches = !session.no_touch && !command.spec.has(flag::NO_TOUCH_KEY);
         match command.spec.run {
             Run::Read(handler) => {
-                let at = self.only_key(command, request)?;
+                let at = command.only_key(request)?;
                 let key = request.arg(at);
-                let mut args = Args::new(*request, at + 1, db, now, &config, chance);
+                let mut args = Args::new(*request, at + 1, db, now, config, chance);
                 let mut body = |slot: &mut crate::table::Slot<'_>| {
                     if let Some(lapsed) = slot.take_lapsed() {
                         journal.lapsed(db, key, &lapsed);
@@ -300,9 +317,9 @@ impl<'c> Desk<'c> {
                 Ok(Effect::None)
             }
             Run::Write(handler) => {
-                let at = self.only_key(command, request)?;
+                let at = command.only_key(request)?;
                 let key = request.arg(at);
-                let mut args = Args::new(*request, at + 1, db, now, &config, chance);
+                let mut args = Args::new(*request, at + 1, db, now, config, chance);
                 let mut body = |slot: &mut crate::table::Slot<'_>, journal: &mut Journal<'_>| {
                     if let Some(lapsed) = slot.take_lapsed() {
                         journal.lapsed(db, key, &lapsed);
@@ -340,7 +357,7 @@ impl<'c> Desk<'c> {
                 body(&mut locked.open(db, key), journal)
             }
             Run::Keys(handler) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 let mut body = |locked: &mut Locked<'_>| {
                     let outcome = handler(&mut args, locked, reply);
                     for (db, key, lapsed) in locked.take_lapsed() {
@@ -376,12 +393,12 @@ impl<'c> Desk<'c> {
                 body(locked)
             }
             Run::Scan(handler) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 handler(&mut args, &ctx.table, reply)?;
                 Ok(Effect::None)
             }
             Run::Host(handler) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 let marks = ctx.table.marks();
                 let effect = handler(&mut args, ctx, session, reply)?;
                 if journal.commit(db, &effect, request) {
@@ -404,20 +421,10 @@ impl<'c> Desk<'c> {
     /// Where a command's only key lives. The hash may have been computed ahead of its turn; the database is the one
     /// selected now.
     #[inline]
-    fn address(&mut self, db: usize, key: &[u8]) -> Address {
+    fn address(&self, db: usize, key: &[u8]) -> Address {
         match self.prepared.take() {
             Some(hash) => self.ctx.table.address_of(db, hash),
             None => self.ctx.table.address(db, key),
-        }
-    }
-
-    #[inline]
-    fn only_key(&self, command: &Command, request: &Request<'_>) -> Result<usize, Refusal> {
-        match command.spec.keys {
-            [super::spec::KeySpec { begin: super::spec::Begin::Index(at), .. }] if *at < request.len() => {
-                Ok(*at)
-            }
-            _ => Err(Refusal::Arity(command.full_name.clone().into())),
         }
     }
 
@@ -497,9 +504,9 @@ impl<'c> Desk<'c> {
     }
 
     #[inline]
-    fn note_slow(&self, command: &Command, session: &Session, request: &Request<'_>, took: Duration) {
+    fn note_slow(&self, command: &Command, session: &Session, request: &Request<'_>, took: u64) {
         let config = &self.config.observe;
-        let micros = took.as_micros() as u64;
+        let micros = took / 1000;
         let slow = config.slowlog_log_slower_than >= 0 && micros >= config.slowlog_log_slower_than as u64;
         if slow && !command.spec.has(flag::SKIP_SLOWLOG) {
             let client = &session.client;

@@ -172,6 +172,12 @@ impl RequestParser {
         let mut consumed = 0;
         let mut want = 0;
         while batch.len() < commands_max && consumed < buf.len() {
+            if self.partial.is_fresh()
+                && let Some(end) = plain_command(buf, consumed, limits, batch)
+            {
+                consumed = end;
+                continue;
+            }
             match self.parse_one(buf, consumed, limits, batch) {
                 Ok(Step::Complete(end)) => consumed = end,
                 Ok(Step::Partial(missing)) => {
@@ -276,7 +282,67 @@ enum Step {
     Partial(usize),
 }
 
+/// Reads a command of the plain shape that nearly every one has: complete, an array of bulk strings, each number of few
+/// digits. Whatever else there is at `start`, it is left to [`RequestParser::parse_one`], which tells what is wrong with it.
+#[inline]
+fn plain_command(buf: &[u8], start: usize, limits: &Limits, batch: &mut Batch) -> Option<usize> {
+    if limits.stranger {
+        return None;
+    }
+    let (count, mut at) = plain_number(buf, start, b'*')?;
+    if count == 0 || count > limits.multibulk_max {
+        return None;
+    }
+    let first = batch.spans.len();
+    for _ in 0..count {
+        let argument = plain_number(buf, at, b'$').filter(|(length, _)| *length <= limits.bulk_max);
+        let ended = argument.and_then(|(length, from)| {
+            let ending = buf.get(from + length..)?.first_chunk::<2>()?;
+            (ending == b"\r\n").then_some((from, from + length))
+        });
+        let Some((from, to)) = ended else {
+            batch.spans.truncate(first);
+            return None;
+        };
+        batch.spans.push(Span::new(from, to));
+        at = to + 2;
+    }
+    batch.finish(first, start, at, Shape::Array);
+    Some(at)
+}
+
+/// The number of one to three digits between `mark` and CR LF, and where its line ends. It looks at eight bytes in one
+/// load, so it sees no number that stands nearer to the end of the buffer.
+#[inline(always)]
+fn plain_number(buf: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
+    let word = u64::from_le_bytes(*buf.get(at..)?.first_chunk::<8>()?);
+    let byte = |i: u32| word >> (8 * i) & 0xff;
+    let digit = |i: u32| byte(i).wrapping_sub(u64::from(b'0'));
+    let ends_behind =
+        |digits: u32| word >> (8 * (digits + 1)) & 0xffff == u64::from(u16::from_le_bytes(*b"\r\n"));
+    if byte(0) != u64::from(mark) || digit(1) > 9 {
+        return None;
+    }
+    if ends_behind(1) {
+        return Some((digit(1) as usize, at + 4));
+    }
+    // A leading zero is not how a number is written.
+    if digit(1) == 0 || digit(2) > 9 {
+        return None;
+    }
+    if ends_behind(2) {
+        return Some(((digit(1) * 10 + digit(2)) as usize, at + 5));
+    }
+    (digit(3) <= 9 && ends_behind(3)).then(|| ((digit(1) * 100 + digit(2) * 10 + digit(3)) as usize, at + 6))
+}
+
 impl Cursor {
+    /// True where nothing of a command has been read yet.
+    #[inline]
+    fn is_fresh(&self) -> bool {
+        self.at == 0 && self.seen == 0 && self.missing == 0 && self.bulk.is_none()
+    }
+
     /// Reads arguments up to the command's end (`None`) or the buffer's (`Some`, with the number of bytes wanted).
     #[inline]
     fn read_args(

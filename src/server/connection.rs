@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll};
 
-use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
@@ -326,11 +325,11 @@ fn run_batch(
     out: &mut Vec<u8>,
 ) -> (usize, Option<Stop>) {
     let mut taken = 0;
-    let mut ahead = SmallVec::new();
+    let mut ahead = [None; AHEAD];
     for index in 0..batch.len() {
         if batch.len() >= PREPARE_MIN && index % AHEAD == 0 {
             let soon = index..batch.len().min(index + AHEAD);
-            ahead = desk.prepare(session, soon.map(|index| batch.get(index, bytes)));
+            desk.prepare(session, soon.map(|index| batch.get(index, bytes)), &mut ahead);
         }
         let prepared = ahead.get(index % AHEAD).and_then(Option::as_ref);
         let flow = desk.run(session, &batch.get(index, bytes), prepared, out);
@@ -338,7 +337,9 @@ fn run_batch(
             return (taken, Some(Stop::Paused(until)));
         }
         taken = batch.end(index);
-        session.client.commands.fetch_add(1, Relaxed);
+        // Its worker is the only one to count.
+        let commands = &session.client.commands;
+        commands.store(commands.load(Relaxed) + 1, Relaxed);
         if let Flow::Wait(wait) = flow {
             return (taken, Some(Stop::Wait(wait)));
         }

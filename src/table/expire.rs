@@ -36,16 +36,15 @@ impl Table {
         is_time_up: impl Fn() -> bool,
         mut removed: impl FnMut(usize, &[u8], &Lapsed),
     ) -> Progress {
-        let all = (self.databases() * self.stripes) as u32;
+        let all = (self.databases() * self.stripes()) as u32;
         loop {
-            let (place, index) =
-                (cursor.stripe as usize / self.stripes, cursor.stripe as usize % self.stripes);
+            let (place, index) = self.locate(cursor.stripe);
             match self.databases[place].get() {
                 Some(database) => {
                     self.expire_stripe(&mut database.stripes[index].lock(), place, now, &mut removed);
                     cursor.stripe += 1;
                 }
-                None => cursor.stripe = ((place + 1) * self.stripes) as u32,
+                None => cursor.stripe = ((place + 1) * self.stripes()) as u32,
             }
             if cursor.stripe == all {
                 cursor.stripe = 0;

@@ -22,7 +22,11 @@ const SLOTS: usize = 7;
 const PASSED_MANY: u8 = u8::MAX;
 
 /// Where an entry lies; good until the next insertion or removal.
-pub(super) type Place = usize;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    bucket: u32,
+    slot: u32,
+}
 
 #[derive(Default)]
 pub(super) struct Map {
@@ -33,8 +37,8 @@ pub(super) struct Map {
 #[derive(Default)]
 #[repr(C, align(64))]
 struct Bucket {
-    tags: [u8; SLOTS],
-    passed: u8,
+    /// The tags of the slots, then `passed`: one word, and read as one.
+    head: [u8; 8],
     slots: [Option<Entry>; SLOTS],
 }
 
@@ -60,6 +64,14 @@ fn tag(hash: u64) -> u8 {
     hash as u8 | 0x80
 }
 
+impl Place {
+    #[inline]
+    fn new(bucket: usize, slot: usize) -> Place {
+        // A stripe has far fewer buckets than fit into 32 bits: that would be 256 GiB of them.
+        Place { bucket: bucket as u32, slot: slot as u32 }
+    }
+}
+
 impl Bucket {
     /// A mask with the top bit of each byte whose tag is this one. It may have a bit too many, never too few; the key
     /// is compared anyway.
@@ -67,14 +79,21 @@ impl Bucket {
     fn matches(&self, tag: u8) -> u64 {
         const LOW: u64 = 0x0001_0101_0101_0101;
         const HIGH: u64 = 0x0080_8080_8080_8080;
-        let [a, b, c, d, e, f, g] = self.tags;
-        let tags = u64::from_le_bytes([a, b, c, d, e, f, g, 0]);
-        let differing = tags ^ (u64::from(tag) * LOW);
+        let differing = u64::from_le_bytes(self.head) ^ (u64::from(tag) * LOW);
         differing.wrapping_sub(LOW) & !differing & HIGH
     }
 
     fn free(&self) -> Option<usize> {
-        self.tags.iter().position(|tag| *tag == 0)
+        self.head[..SLOTS].iter().position(|tag| *tag == 0)
+    }
+
+    #[inline]
+    fn passed(&self) -> u8 {
+        self.head[SLOTS]
+    }
+
+    fn passed_mut(&mut self) -> &mut u8 {
+        &mut self.head[SLOTS]
     }
 }
 
@@ -109,11 +128,11 @@ impl Map {
                 if let Some(Some(entry)) = bucket.slots.get(slot)
                     && entry.key() == key
                 {
-                    return Some(at * SLOTS + slot);
+                    return Some(Place::new(at, slot));
                 }
                 mask &= mask - 1;
             }
-            if bucket.passed == 0 {
+            if bucket.passed() == 0 {
                 return None;
             }
             at += 1;
@@ -138,12 +157,12 @@ impl Map {
 
     #[inline]
     pub(super) fn get(&self, place: Place) -> Option<&Entry> {
-        self.buckets.get(place / SLOTS)?.slots[place % SLOTS].as_ref()
+        self.buckets.get(place.bucket as usize)?.slots.get(place.slot as usize)?.as_ref()
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Entry> {
-        self.buckets.get_mut(place / SLOTS)?.slots[place % SLOTS].as_mut()
+        self.buckets.get_mut(place.bucket as usize)?.slots.get_mut(place.slot as usize)?.as_mut()
     }
 
     /// Adds an entry whose key is not there yet; its place.
@@ -172,26 +191,26 @@ impl Map {
         let home = order.home(hash, self.homes());
         let found = (home..self.buckets.len()).find_map(|at| Some((at, self.buckets[at].free()?)));
         let Some((at, slot)) = found else { return Err(entry) };
-        for passed in &mut self.buckets[home..at] {
-            passed.passed = passed.passed.saturating_add(1);
+        for passed in self.buckets[home..at].iter_mut().map(Bucket::passed_mut) {
+            *passed = passed.saturating_add(1);
         }
         let bucket = &mut self.buckets[at];
-        bucket.tags[slot] = tag(hash);
+        bucket.head[slot] = tag(hash);
         bucket.slots[slot] = Some(entry);
-        Ok(at * SLOTS + slot)
+        Ok(Place::new(at, slot))
     }
 
     /// Takes an entry out.
     pub(super) fn remove(&mut self, place: Place, hash: u64, order: Order, seed: &Seed) -> Option<Entry> {
-        let at = place / SLOTS;
+        let (at, slot) = (place.bucket as usize, place.slot as usize);
         let bucket = self.buckets.get_mut(at)?;
-        let entry = bucket.slots[place % SLOTS].take()?;
-        bucket.tags[place % SLOTS] = 0;
+        let entry = bucket.slots.get_mut(slot)?.take()?;
+        bucket.head[slot] = 0;
         self.len -= 1;
         let home = order.home(hash, self.homes());
-        for passed in &mut self.buckets[home..at] {
-            if passed.passed != PASSED_MANY {
-                passed.passed -= 1;
+        for passed in self.buckets[home..at].iter_mut().map(Bucket::passed_mut) {
+            if *passed != PASSED_MANY {
+                *passed -= 1;
             }
         }
         // A map that shrank to a quarter gives its room back, so that mass deletion returns memory.
@@ -253,7 +272,8 @@ impl Map {
         }
         let slots = (self.buckets.len() * SLOTS) as u64;
         loop {
-            if let Some(entry) = self.get(random.below(slots) as usize) {
+            let at = random.below(slots) as usize;
+            if let Some(entry) = self.get(Place::new(at / SLOTS, at % SLOTS)) {
                 return Some(entry);
             }
         }
@@ -280,7 +300,7 @@ impl Map {
                         here.push((hash >> shift, entry));
                     }
                 }
-                if bucket.passed == 0 {
+                if bucket.passed() == 0 {
                     break;
                 }
                 at += 1;

@@ -58,7 +58,8 @@ pub struct Table {
     databases: Box<[OnceLock<Database>]>,
     /// The place of each database number: SWAPDB exchanges two of these.
     places: Box<[AtomicU16]>,
-    stripes: usize,
+    /// The binary logarithm of the number of stripes of each database.
+    stripe_bits: u32,
     epoch: AtomicU8,
     capturing: AtomicBool,
     /// How accesses are recorded; changed by `maxmemory-policy`.
@@ -89,7 +90,7 @@ pub struct Counts {
 }
 
 /// A key's place before its lock is taken: which stripe, and the hash to find it by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Address {
     /// Place of the database and number of the stripe in one; locks are taken in ascending order of it.
     pub(crate) stripe: u32,
@@ -116,7 +117,7 @@ impl Table {
             seed,
             databases: (0..databases).map(|_| OnceLock::new()).collect(),
             places: (0..databases).map(|place| AtomicU16::new(place as u16)).collect(),
-            stripes,
+            stripe_bits: stripes.trailing_zeros(),
             epoch: AtomicU8::new(0),
             capturing: AtomicBool::new(false),
             access: access::Policy::default(),
@@ -133,7 +134,7 @@ impl Table {
 
     #[inline]
     fn order(&self) -> Order {
-        Order { stripe_bits: self.stripes.trailing_zeros() }
+        Order { stripe_bits: self.stripe_bits }
     }
 
     #[inline]
@@ -157,14 +158,27 @@ impl Table {
     #[inline]
     pub fn address_of(&self, db: usize, hash: u64) -> Address {
         let place = self.places[db].load(Ordering::Relaxed) as usize;
-        let stripe = (hash >> (64 - self.stripes.trailing_zeros())) as usize;
-        Address { stripe: (place * self.stripes + stripe) as u32, hash }
+        let stripe = (hash >> (64 - self.stripe_bits)) as usize;
+        Address { stripe: (place << self.stripe_bits | stripe) as u32, hash }
+    }
+
+    /// The place of the database that a stripe's number names, and the stripe's place in it.
+    #[inline]
+    fn locate(&self, stripe: u32) -> (usize, usize) {
+        let stripe = stripe as usize;
+        (stripe >> self.stripe_bits, stripe & (self.stripes() - 1))
+    }
+
+    /// Stripes of each database.
+    #[inline]
+    fn stripes(&self) -> usize {
+        1 << self.stripe_bits
     }
 
     /// First step of a lookup to come: asks for the stripe.
     #[inline]
     pub fn prefetch_stripe(&self, address: Address) {
-        let (place, index) = (address.stripe as usize / self.stripes, address.stripe as usize % self.stripes);
+        let (place, index) = self.locate(address.stripe);
         if let Some(stripe) = self.databases[place].get().map(|database| &database.stripes[index]) {
             let line: *const u8 = std::ptr::from_ref(stripe).cast();
             prefetch::line(line);
@@ -192,7 +206,7 @@ impl Table {
 
     #[inline]
     fn try_lock(&self, stripe: u32) -> Option<MutexGuard<'_, Stripe>> {
-        let (place, index) = (stripe as usize / self.stripes, stripe as usize % self.stripes);
+        let (place, index) = self.locate(stripe);
         self.databases[place].get()?.stripes[index].try_lock()
     }
 
@@ -213,13 +227,13 @@ impl Table {
     /// Locks the stripe with this number over all databases.
     #[inline]
     fn lock(&self, stripe: u32) -> MutexGuard<'_, Stripe> {
-        let (place, index) = (stripe as usize / self.stripes, stripe as usize % self.stripes);
+        let (place, index) = self.locate(stripe);
         self.database(place).stripes[index].lock()
     }
 
     fn database(&self, place: usize) -> &Database {
         self.databases[place].get_or_init(|| Database {
-            stripes: (0..self.stripes).map(|_| CachePadded::new(Mutex::new(Stripe::default()))).collect(),
+            stripes: (0..self.stripes()).map(|_| CachePadded::new(Mutex::new(Stripe::default()))).collect(),
         })
     }
 

@@ -29,7 +29,7 @@ impl Table {
         mut visit: impl FnMut(&Entry),
     ) -> Page {
         let stripes = self.stripes_of(db);
-        let bits = 53 - self.stripes.trailing_zeros();
+        let bits = 53 - self.stripe_bits;
         let mut left = count.max(1);
         let first = (cursor >> bits) as usize;
         for (index, stripe) in stripes.iter().enumerate().skip(first) {

@@ -7,6 +7,7 @@
 
 use super::Table;
 use super::entry::Entry;
+use super::map::Place;
 use super::stripe::Stripe;
 use super::watch::Watch;
 use crate::base::clock::{Millis, NEVER};
@@ -31,7 +32,7 @@ pub struct Slot<'a> {
     key: &'a [u8],
     hash: u64,
     pub(super) now: Millis,
-    pub(super) place: Option<usize>,
+    pub(super) place: Option<Place>,
     pub(super) has_lapsed: bool,
     pub(super) changed: bool,
 }
@@ -166,7 +167,7 @@ impl<'a> Slot<'a> {
 
     /// True unless a running snapshot has yet to see the entry at this place.
     #[inline]
-    fn is_captured(&self, place: usize) -> bool {
+    fn is_captured(&self, place: Place) -> bool {
         !self.table.is_capturing()
             || self.stripe.at(place).is_none_or(|entry| entry.epoch() == self.table.epoch())
     }
@@ -240,7 +241,7 @@ impl<'a> Slot<'a> {
     }
 
     /// Lays the present value aside if a running snapshot has not seen it yet.
-    pub(super) fn capture(&mut self, place: usize) {
+    pub(super) fn capture(&mut self, place: Place) {
         if self.is_captured(place) {
             return;
         }

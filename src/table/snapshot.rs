@@ -36,7 +36,7 @@ impl Cut<'_> {
 
     /// Number of stripes of each database.
     pub fn stripes(&self) -> usize {
-        self.table.stripes
+        self.table.stripes()
     }
 
     /// Emits every entry that the stripe held at the cut and forgets about it. To be called once for each stripe of

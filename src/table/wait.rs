@@ -277,7 +277,7 @@ impl Table {
             for (index, stripe) in
                 database.get().into_iter().flat_map(|database| database.stripes.iter().enumerate())
             {
-                let stripe_number = (place * self.stripes + index) as u32;
+                let stripe_number = (place * self.stripes() + index) as u32;
                 found.extend(
                     stripe.lock().waiters.marked().map(|hash| Address { stripe: stripe_number, hash }),
                 );
