@@ -234,6 +234,7 @@ fn context(
         table,
         log,
         clients: Clients::default(),
+        pubsub: Arc::default(),
         stats: Stats::new(workers + 2, registry.total()),
         slowlog: Slowlog::default(),
         operations: Operations::default(),

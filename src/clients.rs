@@ -3,6 +3,8 @@
 //! A connection owns its session; what others may know or do about it stands here, in atomics that its worker refreshes
 //! once a turn, and in an outbox for what is sent to it unasked.
 
+mod outbox;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,6 +14,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::base::clock::Millis;
+use outbox::{Outbox, Posted};
+
+pub use outbox::{Bound, Bounds};
 
 /// Bits of [`Client::flags`].
 pub mod flag {
@@ -63,16 +68,20 @@ pub struct Client {
     pub last_command: AtomicU32,
     /// Bytes waiting in the read buffer and its free room.
     pub query: [AtomicU64; 2],
-    /// Bytes waiting to be written.
-    pub output: AtomicU64,
+    /// How many channels, patterns and shard channels it subscribes to.
+    pub subscriptions: [AtomicU32; 3],
     /// Commands it has sent.
     pub commands: AtomicU64,
     /// Bytes read from it and written to it.
     pub traffic: [AtomicU64; 2],
     names: Mutex<Names>,
-    outbox: Mutex<Vec<u8>>,
-    posted: AtomicBool,
+    outbox: Outbox,
     killed: AtomicBool,
+    /// More was to be sent to it than may wait.
+    overfull: AtomicBool,
+    /// Wakes its connection for its end.
+    end: Notify,
+    /// Wakes its connection for what was posted, or for its end.
     wake: Notify,
     /// There while the client sleeps and can be woken.
     asleep: Mutex<Option<oneshot::Sender<Wake>>>,
@@ -130,13 +139,14 @@ impl Client {
             watching: AtomicU32::new(0),
             last_command: AtomicU32::new(u32::MAX),
             query: Default::default(),
-            output: AtomicU64::new(0),
+            subscriptions: Default::default(),
             commands: AtomicU64::new(0),
             traffic: Default::default(),
             names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
-            outbox: Mutex::default(),
-            posted: AtomicBool::new(false),
+            outbox: Outbox::default(),
             killed: AtomicBool::new(false),
+            overfull: AtomicBool::new(false),
+            end: Notify::new(),
             wake: Notify::new(),
             asleep: Mutex::default(),
         }
@@ -169,6 +179,7 @@ impl Client {
     /// Asks its worker to end the connection.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::Release);
+        self.end.notify_one();
         self.wake.notify_one();
     }
 
@@ -177,32 +188,81 @@ impl Client {
         self.killed.load(Ordering::Acquire)
     }
 
-    /// Sends bytes to it, after what it is being sent. `limit` is the most that may wait: a client that does not read
-    /// is ended rather than fed.
-    pub fn post(&self, bytes: &[u8], limit: usize) {
-        let mut outbox = self.outbox.lock();
-        if outbox.len() + bytes.len() > limit {
-            drop(outbox);
-            self.kill();
-            return;
-        }
-        outbox.extend_from_slice(bytes);
-        self.posted.store(true, Ordering::Release);
-        drop(outbox);
-        self.wake.notify_one();
+    /// True when it is to end because more was to be sent to it than may wait.
+    pub fn is_overfull(&self) -> bool {
+        self.overfull.load(Ordering::Relaxed)
     }
 
-    /// Takes what waits to be sent to it.
-    pub fn take_posted(&self) -> Vec<u8> {
-        let mut outbox = self.outbox.lock();
-        self.posted.store(false, Ordering::Release);
-        std::mem::take(&mut outbox)
+    /// Sends bytes to it, after what it is being sent.
+    pub fn post(&self, bytes: &[u8], bounds: &Bounds) {
+        self.post_with(bytes.len(), bounds, |outbox| outbox.extend_from_slice(bytes));
+    }
+
+    /// As [`Client::post`] for a frame that is a RESP3 push. In RESP2 it is an array.
+    pub fn post_push(&self, frame: &[u8], bounds: &Bounds) {
+        self.post_with(frame.len(), bounds, |outbox| {
+            let start = outbox.len();
+            outbox.extend_from_slice(frame);
+            // Read under the outbox's lock, in which the protocol is switched.
+            if self.protocol.load(Ordering::Relaxed) == 2
+                && let Some(mark) = outbox.get_mut(start)
+            {
+                *mark = b'*';
+            }
+        });
+    }
+
+    fn post_with(&self, len: usize, bounds: &Bounds, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_killed() {
+            return;
+        }
+        match self.outbox.post(len, self.bound(bounds), bounds.now, write) {
+            Posted::First => self.wake.notify_one(),
+            Posted::More => {}
+            Posted::Full => self.end_overfull(),
+        }
+    }
+
+    /// Ends it if more waits for it than may.
+    pub fn check_outbox(&self, bounds: &Bounds) {
+        if !self.is_killed() && self.outbox.is_over(self.bound(bounds), bounds.now) {
+            self.end_overfull();
+        }
+    }
+
+    fn end_overfull(&self) {
+        self.overfull.store(true, Ordering::Relaxed);
+        self.kill();
+    }
+
+    fn bound(&self, bounds: &Bounds) -> Bound {
+        if self.has_flag(flag::PUBSUB) { bounds.pubsub } else { bounds.normal }
+    }
+
+    /// Appends to `out` what waits to be sent to it.
+    pub fn take_posted(&self, out: &mut Vec<u8>) {
+        self.outbox.take(out, || {});
+    }
+
+    /// Switches its protocol. What waits to be sent in the one before is appended to `out`.
+    pub fn switch_protocol(&self, protocol: u32, out: &mut Vec<u8>) {
+        self.outbox.take(out, || self.protocol.store(protocol, Ordering::Relaxed));
     }
 
     /// True when something waits to be sent to it.
     #[inline]
     pub fn has_posted(&self) -> bool {
-        self.posted.load(Ordering::Acquire)
+        self.outbox.is_filled()
+    }
+
+    /// Bytes that wait to be sent to it and that nobody has begun to write.
+    pub fn posted_bytes(&self) -> u64 {
+        self.outbox.len() as u64
+    }
+
+    /// Bytes being written to it.
+    pub fn output(&self) -> &AtomicU64 {
+        &self.outbox.writing
     }
 
     /// Falls asleep: from now on it can be woken, once, with what the receiver gets.
@@ -234,9 +294,16 @@ impl Client {
         self.asleep.lock().take().is_some()
     }
 
-    /// Comes back when it was killed or something was posted.
+    /// Comes back when it was killed or something was posted. It may come back without either.
     pub async fn woken(&self) {
         self.wake.notified().await;
+    }
+
+    /// Comes back when it was killed.
+    pub async fn killed(&self) {
+        while !self.is_killed() {
+            self.end.notified().await;
+        }
     }
 }
 
@@ -351,9 +418,9 @@ impl Clients {
     }
 
     /// Sends a line to all who want to see commands.
-    pub fn feed_monitors(&self, line: &[u8], limit: usize) {
+    pub fn feed_monitors(&self, line: &[u8], bounds: &Bounds) {
         for monitor in self.monitors.lock().iter() {
-            monitor.post(line, limit);
+            monitor.post(line, bounds);
         }
     }
 

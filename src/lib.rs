@@ -16,6 +16,7 @@
 //! F4  command                           the commands: one verb, one file, one row in the table
 //! F3  exec                              how any command is run: spec, registry, args, session, gate, run, commit, multi
 //! F2  table log config observe clients  keys and locks | bytes on disk | settings | counters | who is connected
+//!     pubsub                            who listens to which channel
 //! F1  resp value                        the wire without sockets | data types without keys, locks or protocol
 //! F0  base                              bytes, numbers, glob, clock, random, hash, limits, refusal
 //! ```
@@ -29,6 +30,7 @@ pub mod clients;
 pub mod config;
 pub mod log;
 pub mod observe;
+pub mod pubsub;
 pub mod table;
 
 pub mod exec;

@@ -10,6 +10,7 @@ mod hash;
 mod help;
 mod key;
 mod list;
+mod pubsub;
 mod script;
 mod server;
 mod set;
@@ -29,6 +30,7 @@ pub const FAMILIES: &[&[&[Spec]]] = &[
     key::FAMILY,
     connection::FAMILY,
     transaction::FAMILY,
+    pubsub::FAMILY,
     script::FAMILY,
     server::FAMILY,
 ];

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::FAMILIES;
 use crate::exec::registry::Registry;
 use crate::exec::spec::{Begin, Find};
-use crate::exec::{Run, Spec, flag, key};
+use crate::exec::{KeySpec, Run, Spec, flag, key};
 use crate::resp::request::OwnedRequest;
 
 /// Every row with its full name, subcommands after their containers.
@@ -137,14 +137,17 @@ fn keys_stand_where_the_shortest_request_has_words() {
     assert_rule(|name, spec| {
         let least = spec.arity.unsigned_abs() as usize;
         let words_of_name = 1 + usize::from(name.contains('|'));
-        spec.keys.iter().all(|keys| match (keys.begin, keys.find) {
-            (Begin::Index(index), Find::Range { step, .. }) => {
-                index >= words_of_name && index < least && step > 0
+        // Words that only stand like keys need not be there: SUNSUBSCRIBE without any means all.
+        spec.keys.iter().filter(|keys| keys.flags & key::NOT_KEY == 0).all(|keys| {
+            match (keys.begin, keys.find) {
+                (Begin::Index(index), Find::Range { step, .. }) => {
+                    index >= words_of_name && index < least && step > 0
+                }
+                (Begin::Index(index), Find::Count { at, first, step }) => {
+                    index + at >= words_of_name && index + at < least && first > at && step > 0
+                }
+                (Begin::Keyword(word, _), _) => !word.is_empty(),
             }
-            (Begin::Index(index), Find::Count { at, first, step }) => {
-                index + at >= words_of_name && index + at < least && first > at && step > 0
-            }
-            (Begin::Keyword(word, _), _) => !word.is_empty(),
         })
     });
 }
@@ -153,7 +156,10 @@ fn keys_stand_where_the_shortest_request_has_words() {
 fn keys_are_found_in_the_shortest_request() {
     let is_count = |find| matches!(find, Find::Count { .. });
     for (name, spec) in rows().iter().filter(|(_, spec)| !spec.keys.is_empty()) {
-        if spec.keys.iter().any(|keys| is_count(keys.find) || matches!(keys.begin, Begin::Keyword(..))) {
+        let is_optional = |keys: &KeySpec| keys.flags & key::NOT_KEY != 0;
+        let is_found_by_words =
+            |keys: &KeySpec| is_count(keys.find) || matches!(keys.begin, Begin::Keyword(..));
+        if spec.keys.iter().any(|keys| is_optional(keys) || is_found_by_words(keys)) {
             continue;
         }
         let request = OwnedRequest::from_args(vec!["x"; spec.arity.unsigned_abs() as usize]);

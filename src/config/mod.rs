@@ -97,14 +97,6 @@ impl Config {
         !self.access.requirepass.is_empty()
     }
 
-    /// How many bytes may wait to be sent to a client unasked (MONITOR's lines) before it is cut off.
-    pub fn posted_limit(&self) -> usize {
-        match self.clients.client_output_buffer_limit.normal.hard {
-            0 => usize::MAX,
-            limit => limit as usize,
-        }
-    }
-
     /// The text that CONFIG GET shows for one directive (any case, older names too); `None` if it is not known.
     pub fn text_of(&self, name: &str) -> Option<String> {
         directives::find(name).filter(|row| !row.is(directives::FILE_ONLY)).map(|row| row.get(self))

@@ -7,13 +7,14 @@ use super::mailbox::Mailbox;
 use super::registry::Registry;
 use super::turn::Turns;
 use crate::base::clock::Clock;
-use crate::clients::Clients;
+use crate::clients::{Client, Clients};
 use crate::config::{Changed, Settings};
 use crate::log::Log;
 use crate::observe::latency::Latency;
 use crate::observe::operations::Operations;
 use crate::observe::slowlog::Slowlog;
 use crate::observe::stats::Stats;
+use crate::pubsub::PubSub;
 use crate::table::Table;
 
 /// The process, as commands see it.
@@ -26,6 +27,8 @@ pub struct Context {
     pub settings: Settings,
     /// The connections.
     pub clients: Clients,
+    /// Who of them listens to which channel.
+    pub pubsub: Arc<PubSub<Client>>,
     /// The counters.
     pub stats: Stats,
     /// The slow log.

@@ -23,7 +23,9 @@ impl Footprint {
     pub fn measure(ctx: &Context) -> Self {
         let dataset = ctx.table.bytes() as u64;
         let of_client = |client: &crate::clients::Client| {
-            client.query.iter().map(|bytes| bytes.load(Relaxed)).sum::<u64>() + client.output.load(Relaxed)
+            client.query.iter().map(|bytes| bytes.load(Relaxed)).sum::<u64>()
+                + client.output().load(Relaxed)
+                + client.posted_bytes()
         };
         let clients = ctx.clients.list().iter().map(|client| of_client(client)).sum();
         let log = ctx.log.stats().pending_bytes;

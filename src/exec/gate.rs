@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::registry::Command;
 use super::session::Session;
-use super::spec::flag;
+use super::spec::{Run, flag};
 use crate::base::refusal::Refusal;
+use crate::resp::reply::Proto;
 
 /// No command runs before the password was given, but those that give it or take leave.
 #[inline]
@@ -49,6 +50,24 @@ pub(super) fn memory(ctx: &Context, command: &Command) -> Result<(), Refusal> {
 
 pub(super) const OUT_OF_MEMORY: Refusal =
     Refusal::line("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// A RESP2 client that listens takes all that comes for messages, so it may run only what is answered in their form.
+#[inline]
+pub(super) fn listening(session: &Session, command: &Command) -> Result<(), Refusal> {
+    if session.subscriptions.is_none() || session.proto != Proto::Resp2 || command.spec.has(flag::LISTENING) {
+        return Ok(());
+    }
+    // EXEC is refused in its own words, whatever the reason.
+    let prefix = match command.spec.run {
+        Run::Exec => "EXECABORT Transaction discarded because of:",
+        _ => "ERR",
+    };
+    let line = format!(
+        "{prefix} Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        command.full_name
+    );
+    Err(Refusal::Line(line.into()))
+}
 
 /// What may not be queued by MULTI.
 #[inline]

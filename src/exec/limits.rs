@@ -1,6 +1,9 @@
-//! Up to which size values are held in their compact forms, by the settings.
+//! Limits by the settings: up to which size values are held in their compact forms, and how much may wait to be sent to a
+//! client.
 
-use crate::config::Config;
+use crate::base::clock::Millis;
+use crate::clients::{Bound, Bounds};
+use crate::config::{Config, OutputLimit};
 use crate::log::rdb::Limits;
 use crate::value::{hash, list, set, zset};
 
@@ -23,5 +26,20 @@ pub fn of(config: &Config) -> Limits {
             value_bytes: size(encoding.zset_max_listpack_value),
         },
         list: list::ChunkLimit::from_directive(encoding.list_max_listpack_size),
+    }
+}
+
+/// How much may wait to be sent to a client, as of now.
+pub fn outbox(config: &Config, now: Millis) -> Bounds {
+    let limits = &config.clients.client_output_buffer_limit;
+    Bounds { normal: bound(limits.normal), pubsub: bound(limits.pubsub), now }
+}
+
+fn bound(limit: OutputLimit) -> Bound {
+    let bytes = |setting: u64| if setting == 0 { u64::MAX } else { setting };
+    Bound {
+        hard: bytes(limit.hard),
+        soft: bytes(limit.soft),
+        soft_ms: Millis::try_from(limit.soft_seconds).unwrap_or(Millis::MAX).saturating_mul(1000),
     }
 }

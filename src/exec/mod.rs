@@ -11,6 +11,7 @@ pub mod effect;
 pub mod footprint;
 mod gate;
 pub mod limits;
+pub mod listen;
 pub mod mailbox;
 pub mod multi;
 mod operations;

@@ -6,7 +6,7 @@
 
 use super::context::Context;
 use super::registry::Command;
-use super::spec::flag;
+use super::spec::{flag, key};
 use crate::base::clock::Millis;
 use crate::observe::operations::Operation;
 use crate::resp::request::Request;
@@ -31,7 +31,7 @@ pub(super) fn note(ctx: &Context, command: &Command, request: &Request<'_>, now:
     if SECRET.contains(&name) {
         return;
     }
-    for (place, key) in keys.iter().enumerate() {
+    for (place, key) in keys.iter().enumerate().filter(|(_, key)| key.flags & key::NOT_KEY == 0) {
         let word = request.arg(key.index);
         if !spec.has(flag::WRITE) {
             ctx.operations.note(now, Operation::Get(word));

@@ -11,7 +11,7 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, operations, wait};
+use super::{Args, gate, limits, listen, operations, wait};
 use crate::base::bytes;
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
@@ -173,7 +173,20 @@ impl<'c> Desk<'c> {
         session.client.last_command.store(command.id as u32, Ordering::Relaxed);
         let flow = self.dispatch(session, command, request, &mut reply);
         session.mute = matches!(flow, Flow::Wait(_)) && session.replies != Replies::On;
-        self.settle_reply(session, mark, out);
+        if session.replies != Replies::On
+            && session.transaction.is_none()
+            && command.spec.has(flag::ANSWERS_BY_PUSH)
+        {
+            let pushes = out.split_off(mark);
+            self.settle_reply(session, mark, out);
+            out.extend_from_slice(&pushes);
+        } else {
+            self.settle_reply(session, mark, out);
+        }
+        if session.is_told() {
+            let behind = command.spec.has(flag::ANSWERS_BY_PUSH) || matches!(command.spec.run, Run::Exec);
+            listen::place_posted(session, behind, mark, out);
+        }
         flow
     }
 
@@ -181,6 +194,7 @@ impl<'c> Desk<'c> {
         gate::authentication(session, command)?;
         gate::transaction(session, command)?;
         gate::memory(self.ctx, command)?;
+        gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
         gate::log_works(self.ctx, command)
     }
@@ -500,7 +514,7 @@ impl<'c> Desk<'c> {
             line.extend_from_slice(bytes::repr(word).as_bytes());
         }
         line.extend_from_slice(b"\r\n");
-        self.ctx.clients.feed_monitors(&line, self.config.posted_limit());
+        self.ctx.clients.feed_monitors(&line, &limits::outbox(&self.config, self.now()));
     }
 
     #[inline]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::listen::Subscriptions;
 use super::multi::Transaction;
 use super::wait::Waiting;
 use crate::base::random::Random;
@@ -37,6 +38,10 @@ pub struct Session {
     pub no_touch: bool,
     /// The connection ends once the replies so far are written.
     pub closing: bool,
+    /// What it listens to; none when that is nothing.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// What was posted to it and must be sent before the reply of the command under way: see [`super::listen`].
+    pub early: Vec<u8>,
     /// It sees all commands.
     pub monitor: bool,
     /// The log's sequence number that must be safe before the replies so far may leave.
@@ -77,9 +82,23 @@ impl Session {
             mute: false,
             no_touch: false,
             closing: false,
+            subscriptions: None,
+            early: Vec::new(),
             monitor: false,
             need: 0,
             random,
         }
+    }
+
+    /// True when something may have been posted to it that has its place next to the replies.
+    #[inline]
+    pub(super) fn is_told(&self) -> bool {
+        self.subscriptions.is_some() || !self.early.is_empty()
+    }
+
+    /// Switches the protocol. What was posted in the one before is sent before it.
+    pub fn speak(&mut self, proto: Proto) {
+        self.proto = proto;
+        self.client.switch_protocol(if proto == Proto::Resp2 { 2 } else { 3 }, &mut self.early);
     }
 }

@@ -103,9 +103,7 @@ pub async fn pause(ctx: &Context, client: &Client, until: Millis) {
 
 /// Comes back when the client was killed, however often it is woken for other reasons.
 pub async fn killed(client: &Client) {
-    while !client.is_killed() {
-        client.woken().await;
-    }
+    client.killed().await;
 }
 
 async fn sleep_until(ctx: &Context, at: Millis) {

@@ -157,11 +157,15 @@ pub mod flag {
 
     /// Ours: is carried out at once inside MULTI (MULTI, DISCARD, WATCH, QUIT, RESET).
     pub const TRANSACTION_CONTROL: u32 = 1 << 20;
+    /// Ours: is answered while a RESP2 client listens to channels.
+    pub const LISTENING: u32 = 1 << 22;
+    /// Ours: its replies are messages like those that it asks for, or that it ends. CLIENT REPLY does not hold them back.
+    pub const ANSWERS_BY_PUSH: u32 = 1 << 23;
     /// Ours: running it on a key does not count as use of that key (TTL, TYPE, OBJECT).
     pub const NO_TOUCH_KEY: u32 = 1 << 21;
 
-    /// Names as COMMAND INFO has them, in the order of the bits.
-    pub const NAMES: [&str; 18] = [
+    /// Names as COMMAND INFO has them, in the order of the bits. Those without one are not shown.
+    pub const NAMES: [&str; 17] = [
         "write",
         "readonly",
         "denyoom",
@@ -179,7 +183,6 @@ pub mod flag {
         "no_async_loading",
         "allow_busy",
         "movablekeys",
-        "may_replicate",
     ];
 }
 

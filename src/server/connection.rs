@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,9 +19,8 @@ use super::worker::{Passenger, Socket, Worker};
 use crate::base::clock::Millis;
 use crate::clients::Client;
 use crate::config::Config;
-use crate::exec::multi;
 use crate::exec::run::{AHEAD, Desk, Flow};
-use crate::exec::{Session, Wait, sleep};
+use crate::exec::{Session, Wait, listen, multi, sleep};
 use crate::resp::reply::Reply;
 use crate::resp::request::{Batch, Limits, RequestParser};
 
@@ -122,8 +121,20 @@ impl<S: Stream> Connection<S> {
             let (socket, client) = (self.stream.into_socket()?, self.session.client.clone());
             return Ok(Some(Passenger { socket, client, session: Some(self.session) }));
         }
+        let ctx = &self.worker.ctx;
         if !self.session.watched.is_empty() {
-            multi::unwatch(&self.worker.ctx, &mut self.session);
+            multi::unwatch(ctx, &mut self.session);
+        }
+        listen::unsubscribe_all(ctx, &mut self.session);
+        let client = &self.session.client;
+        if client.is_overfull() {
+            let (id, address) = (client.id, client.address.as_str());
+            tracing::warn!(
+                client = id,
+                address,
+                "closed: more waits to be sent to it than client-output-buffer-limit lets"
+            );
+            ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
         }
         outcome.map(|_| None)
     }
@@ -139,11 +150,15 @@ impl<S: Stream> Connection<S> {
             stop = match stop {
                 Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
                 Stop::Wait(wait) => {
-                    sleep::sleep(&self.worker.ctx, &mut self.session, *wait, &mut out).await;
+                    let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
+                    let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, *wait, &mut out);
+                    pipe.deliver_until(asleep, &mut self.stream).await?;
                     self.run_input(&mut out)
                 }
                 Stop::Paused(until) => {
-                    sleep::pause(&self.worker.ctx, &self.session.client, until).await;
+                    let pipe = Pipe { worker: &self.worker, client: &self.session.client };
+                    let paused = sleep::pause(&self.worker.ctx, &self.session.client, until);
+                    pipe.deliver_until(paused, &mut self.stream).await?;
                     self.run_input(&mut out)
                 }
                 Stop::OutputFull => self.run_input(&mut out),
@@ -159,11 +174,13 @@ impl<S: Stream> Connection<S> {
             if self.session.closing {
                 stop = Stop::Close;
             }
-            if self.session.client.has_posted() {
-                out.extend_from_slice(&self.session.client.take_posted());
+            let client = &self.session.client;
+            if client.has_posted() {
+                client.take_posted(&mut out);
             }
-            self.make_safe().await?;
-            self.write(&out).await?;
+            let pipe = Pipe { worker: &self.worker, client };
+            pipe.make_safe(std::mem::take(&mut self.session.need)).await?;
+            pipe.write(&mut self.stream, &out).await?;
             self.worker.give_buffer(out);
         }
     }
@@ -276,7 +293,6 @@ impl<S: Stream> Connection<S> {
         let client = &self.session.client;
         client.last_use.store(desk.now(), Relaxed);
         client.db.store(self.session.db as u32, Relaxed);
-        client.protocol.store(if self.session.proto == Default::default() { 2 } else { 3 }, Relaxed);
         client.query[0].store(left as u64, Relaxed);
         client.query[1].store(self.input.capacity() as u64, Relaxed);
         let queued = self.session.transaction.as_ref().map_or(-1, |queued| queued.len() as i64);
@@ -288,30 +304,61 @@ impl<S: Stream> Connection<S> {
         self.worker.ctx.stats.seat(self.worker.seat).bytes_in.add(count as u64);
         self.session.client.traffic[0].fetch_add(count as u64, Relaxed);
     }
+}
 
+/// The way out of a connection, for as long as its session is busy with something else.
+struct Pipe<'a> {
+    worker: &'a Worker,
+    client: &'a Client,
+}
+
+impl Pipe<'_> {
     /// Waits until what the turn did, and what it saw, can be told.
-    async fn make_safe(&mut self) -> io::Result<()> {
-        let need = std::mem::take(&mut self.session.need);
+    async fn make_safe(&self, need: u64) -> io::Result<()> {
         self.worker.flusher.make_safe(&self.worker.ctx, need).await.map_err(io::Error::other)
     }
 
-    async fn write(&mut self, out: &[u8]) -> io::Result<()> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        let client = &self.session.client;
-        client.output.store(out.len() as u64, Relaxed);
-        // A killed client is ended even while it does not read.
-        tokio::select! {
-            biased;
-            result = self.stream.write_all(out) => result?,
-            () = sleep::killed(client) => {
-                return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+    /// Waits for the end of a sleep. What is posted meanwhile is sent at once.
+    async fn deliver_until(
+        &self,
+        sleep: impl Future<Output = ()>,
+        stream: &mut impl Stream,
+    ) -> io::Result<()> {
+        let mut sleep = pin!(sleep);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut sleep => return Ok(()),
+                () = self.client.woken() => {
+                    let mut posted = Vec::new();
+                    self.client.take_posted(&mut posted);
+                    self.make_safe(0).await?;
+                    self.write(stream, &posted).await?;
+                }
             }
         }
-        client.output.store(0, Relaxed);
-        client.traffic[1].fetch_add(out.len() as u64, Relaxed);
-        self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
+    }
+
+    async fn write(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
+        let mut left = out;
+        while !left.is_empty() {
+            self.client.output().store(left.len() as u64, Relaxed);
+            // A killed client is ended even while it does not read.
+            let written = tokio::select! {
+                biased;
+                written = stream.write(left) => written?,
+                () = self.client.killed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            };
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            left = &left[written..];
+        }
+        if !out.is_empty() {
+            self.client.output().store(0, Relaxed);
+            self.client.traffic[1].fetch_add(out.len() as u64, Relaxed);
+            self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
+        }
         Ok(())
     }
 }

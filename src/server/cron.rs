@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
-use crate::exec::{Context, commit::Journal};
+use crate::exec::{Context, commit::Journal, limits};
 use crate::table::expire::{Cursor, Progress};
 
 /// Time between two rounds.
@@ -33,6 +33,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         }
         if round.is_multiple_of(10) {
             end_idle_connections(&ctx, now);
+            end_overfull_connections(&ctx, now);
             save_if_due(&ctx, now);
             rewrite_if_broken(&ctx);
         }
@@ -101,6 +102,12 @@ fn end_idle_connections(ctx: &Context, now: i64) {
             client.kill();
         }
     }
+}
+
+/// The soft bounds of `client-output-buffer-limit`, also for clients to whom nothing more is posted.
+fn end_overfull_connections(ctx: &Context, now: i64) {
+    let bounds = limits::outbox(&ctx.settings.load(), now);
+    ctx.clients.list().iter().for_each(|client| client.check_outbox(&bounds));
 }
 
 /// The `save` points: a snapshot after so many changes in so many seconds.

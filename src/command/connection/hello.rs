@@ -56,7 +56,7 @@ fn hello(
     if let Some(new) = client_name {
         session.client.rename(|names| names.name = new);
     }
-    session.proto = proto;
+    session.speak(proto);
     reply.set_proto(proto);
     tell(session, reply);
     Ok(Effect::None)

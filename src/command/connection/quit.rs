@@ -13,7 +13,8 @@ pub(super) const SPECS: &[Spec] = &[Spec {
         | flag::FAST
         | flag::NO_AUTH
         | flag::ALLOW_BUSY
-        | flag::TRANSACTION_CONTROL,
+        | flag::TRANSACTION_CONTROL
+        | flag::LISTENING,
     acl: acl::CONNECTION,
     since: "1.0.0",
     group: Group::Connection,

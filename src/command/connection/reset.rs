@@ -4,7 +4,7 @@
 use crate::base::refusal::Refusal;
 use crate::clients::flag as bit;
 use crate::exec::session::Replies;
-use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag, multi};
+use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag, listen, multi};
 use crate::resp::reply::{Proto, Reply};
 
 pub(super) const SPECS: &[Spec] = &[Spec {
@@ -16,7 +16,8 @@ pub(super) const SPECS: &[Spec] = &[Spec {
         | flag::FAST
         | flag::NO_AUTH
         | flag::ALLOW_BUSY
-        | flag::TRANSACTION_CONTROL,
+        | flag::TRANSACTION_CONTROL
+        | flag::LISTENING,
     acl: acl::CONNECTION,
     since: "6.2.0",
     group: Group::Connection,
@@ -44,7 +45,8 @@ fn reset(
         names.name = String::new();
         names.user = super::auth::DEFAULT_USER.to_owned();
     });
-    session.proto = Proto::Resp2;
+    listen::unsubscribe_all(ctx, session);
+    session.speak(Proto::Resp2);
     reply.set_proto(Proto::Resp2);
     reply.simple("RESET");
     Ok(Effect::None)

@@ -1,7 +1,7 @@
 //! CLIENT ID, CLIENT INFO, CLIENT LIST [TYPE type | ID id …] — what is known of a connection, on one line.
 //!
 //! The fields and their order are Redis's, because tools cut the line at blanks and equals signs. Some describe buffers
-//! that this server does not have (`argv-mem`, `multi-mem`, `rbs`, `rbp`, `oll`, `omem`) and are 0. What other
+//! that this server does not have (`argv-mem`, `multi-mem`, `rbs`, `rbp`) and are 0. What other
 //! connections show is as of the end of their last turn.
 
 use std::fmt::Write;
@@ -106,7 +106,6 @@ fn refresh(session: &Session, now: Millis) {
     let client = &session.client;
     client.last_use.store(now, Relaxed);
     client.db.store(session.db as u32, Relaxed);
-    client.protocol.store(if session.proto == Default::default() { 2 } else { 3 }, Relaxed);
     client.watching.store(session.watched.len() as u32, Relaxed);
     if !session.in_exec {
         client.queued.store(session.transaction.as_ref().map_or(-1, |queued| queued.len() as i64), Relaxed);
@@ -118,15 +117,16 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
     let names = client.names();
     let seconds_since = |then: Millis| now.saturating_sub(then).max(0) / 1000;
     let [waiting, free] = [client.query[0].load(Relaxed), client.query[1].load(Relaxed)];
-    let output = client.output.load(Relaxed);
-    let memory = size_of::<Client>() as u64 + waiting + free + output;
+    let (output, posted) = (client.output().load(Relaxed), client.posted_bytes());
+    let memory = size_of::<Client>() as u64 + waiting + free + output + posted;
+    let [channels, patterns, shards] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
     let command = ctx.registry.by_id(client.last_command.load(Relaxed) as usize);
     // Writing into a string cannot fail.
     let _ = writeln!(
         out,
-        "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub=0 psub=0 \
-         ssub=0 multi={multi} qbuf={waiting} qbuf-free={free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
-         obl={output} oll=0 omem=0 tot-mem={memory} events={events} cmd={cmd} user={user} redir=-1 resp={resp} \
+        "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={channels} \
+         psub={patterns} ssub={shards} multi={multi} qbuf={waiting} qbuf-free={free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+         obl={output} oll={pieces} omem={posted} tot-mem={memory} events={events} cmd={cmd} user={user} redir=-1 resp={resp} \
          watch={watch} lib-name={library} lib-ver={version}",
         id = client.id,
         addr = client.address,
@@ -137,6 +137,7 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
         idle = seconds_since(client.last_use.load(Relaxed)),
         flags = letters(client),
         db = client.db.load(Relaxed),
+        pieces = u8::from(posted > 0),
         multi = client.queued.load(Relaxed),
         watch = client.watching.load(Relaxed),
         events = if output > 0 { "rw" } else { "r" },

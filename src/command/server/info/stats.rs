@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Page;
 use crate::exec::Context;
+use crate::pubsub::Kind;
 
 /// Places of the totals that the cron samples for [`crate::observe::stats::Rate`].
 const COMMANDS: usize = 0;
@@ -33,10 +34,10 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     page.field("keyspace_hits", stats.sum(|seat| &seat.hits));
     page.field("keyspace_misses", stats.sum(|seat| &seat.misses));
+    page.field("pubsub_channels", ctx.pubsub.count(Kind::Channel));
+    page.field("pubsub_patterns", ctx.pubsub.count(Kind::Pattern));
+    page.field("pubsubshard_channels", ctx.pubsub.count(Kind::Shard));
     page.zeros(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
