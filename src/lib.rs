@@ -12,7 +12,7 @@
 //! ```text
 //! F7  boot cli logging main             wiring only
 //! F6  server                            sockets: listener, connection, worker, cron; the steward of snapshots
-//! F5  gateway                           HTTP: the key API, REST for every command, metrics, health
+//! F5  gateway                           HTTP: the key API, REST for every command, metrics, health, the console
 //! F4  command                           the commands: one verb, one file, one row in the table
 //! F3  exec                              how any command is run: spec, registry, args, session, gate, run, commit, multi
 //! F2  table log config observe clients  keys and locks | bytes on disk | settings | counters | who is connected

@@ -9,7 +9,7 @@
 //! - `Origin`, which browsers add to all requests of a page but simple reads, must be this server's own.
 //! - `Sec-Fetch-Site`, which they add to simple reads such as images too, must not tell of another site.
 //!
-//! With a password all but the health pages ask for it: as a bearer token, or as the password of the user `default`.
+//! With a password all but the health pages and the console's own files ask for it: as a bearer token, or as the password of the user `default`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Gateway;
 use super::answer::Refused;
+use super::{Gateway, console};
 use crate::base::secret::is_same;
 use crate::config::Config;
 
@@ -75,6 +75,10 @@ fn check(config: &Config, request: &Request) -> Result<(), Refused> {
             "While no password is set, the Host header must be an IP address or localhost. Use one of them, or set \
              requirepass or http-token",
         ));
+    }
+    // They hold no secret, and must be there to ask for the token; a link elsewhere may lead to them.
+    if console::is_file(request.uri().path()) {
+        return Ok(());
     }
     same_origin(headers, host)?;
     if locked && !is_authorized(config, headers) {

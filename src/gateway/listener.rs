@@ -50,6 +50,7 @@ pub fn start(ctx: &Arc<Context>, seat: usize, sockets: Vec<std::net::TcpListener
         seat,
         flusher: Flusher::new(seat),
         random: parking_lot::Mutex::new(Random::from_os()),
+        listening: Default::default(),
     });
     std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         runtime.block_on(async {

@@ -16,6 +16,7 @@
 mod answer;
 mod body;
 mod caller;
+mod console;
 mod door;
 mod health;
 mod json;
@@ -26,6 +27,7 @@ mod percent;
 mod rest;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -47,6 +49,8 @@ struct Gateway {
     flusher: Flusher,
     /// Where the chance of each request's session comes from: a session as short as that has no time to become random.
     random: Mutex<Random>,
+    /// A page of the console is listening to commands.
+    listening: AtomicBool,
 }
 
 fn router(gateway: &Arc<Gateway>) -> Router {
@@ -59,7 +63,7 @@ fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/-/redis/pipeline", any(rest::pipeline))
         .route("/-/redis/multi-exec", any(rest::multi_exec))
         .route("/-/redis/{*words}", any(rest::by_path))
-        .route("/-/", any(unknown))
+        .merge(console::routes())
         .route("/-/{*rest}", any(unknown))
         .fallback(keys::key)
         .layer(axum::middleware::from_fn_with_state(gateway.clone(), door::pass))

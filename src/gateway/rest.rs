@@ -24,6 +24,7 @@ use super::json::{Strings, command as read_command, commands as read_commands, w
 use super::{Gateway, body, caller, door, percent};
 use crate::clients::Client;
 use crate::exec::flag;
+use crate::exec::registry::Command;
 use crate::resp::request::OwnedRequest;
 
 /// Commands that change or need a connection that stays.
@@ -113,10 +114,13 @@ async fn last_word(gateway: &Gateway, request: Request) -> Result<Option<Vec<u8>
 
 /// While no password is set, GET only reads: a browser fetches many an address without having been asked to.
 fn may_get(gateway: &Gateway, command: &OwnedRequest) -> bool {
-    let changes = flag::WRITE | flag::ADMIN | flag::MAY_REPLICATE;
-    let harmless = |command: &crate::exec::registry::Command| command.spec.flags & changes == 0;
     door::is_locked(&gateway.ctx.settings.load())
-        || gateway.ctx.registry.resolve(&command.as_request()).map_or(true, harmless)
+        || gateway.ctx.registry.resolve(&command.as_request()).map_or(true, is_harmless)
+}
+
+/// True when a command changes neither data nor the server, as its row says.
+pub(super) fn is_harmless(command: &Command) -> bool {
+    command.spec.flags & (flag::WRITE | flag::ADMIN | flag::MAY_REPLICATE) == 0
 }
 
 async fn single(gateway: &Gateway, client: &Arc<Client>, request: OwnedRequest, strings: Strings) -> Answer {
@@ -200,7 +204,7 @@ fn post_only(request: &Request) -> Result<(), Refused> {
 }
 
 /// Refuses what needs a connection. A command that does not exist is refused when it is run.
-fn check(gateway: &Gateway, request: &OwnedRequest) -> Result<(), Refused> {
+pub(super) fn check(gateway: &Gateway, request: &OwnedRequest) -> Result<(), Refused> {
     match gateway.ctx.registry.resolve(&request.as_request()) {
         Ok(command) if NEED_A_CONNECTION.contains(&command.full_name.as_str()) => Err(Refused::bad(format!(
             "ERR '{}' needs a connection that stays: use a Redis client, or multi-exec for a transaction",

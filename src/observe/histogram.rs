@@ -76,6 +76,19 @@ impl Summary {
         self.counts.iter().sum()
     }
 
+    /// Adds the counts of another.
+    pub fn add(&mut self, other: &Summary) {
+        for (own, more) in self.counts.iter_mut().zip(&other.counts) {
+            *own += more;
+        }
+    }
+
+    /// Pairs of the longest duration in a bucket, in nanoseconds, and its count, where there is one.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(bucket, count)| (bucket_end(bucket), *count))
+    }
+
     /// The duration in nanoseconds that `percent` of all did not exceed.
     pub fn percentile(&self, percent: f64) -> u64 {
         let total = self.total();

@@ -36,5 +36,7 @@ group! {
         /// Seconds that an HTTP client may be silent in the middle of a request, between two requests, or while it
         /// is to read an answer. Not in Redis.
         http_timeout: u32 = "http-timeout", Kind::Int { min: 1, max: 3600 }, "60", LIVE;
+        /// Whether the console's command line may also run what changes something. Not in Redis.
+        http_console_writes: bool = "http-console-writes", Kind::Bool, "no", LIVE;
     }
 }
