@@ -192,7 +192,7 @@ async function main() {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "light", reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.setDefaultTimeout(10000);
+  page.setDefaultTimeout(20000);
   const origin = `http://127.0.0.1:${httpPort}`;
   const wrong = watch(page, origin, ["status of 403", "requires 'TrustedHTML'"]);
   let began;
@@ -205,8 +205,11 @@ async function main() {
     await page.fill("#search input[name=match]", pattern);
     await page.press("#search input[name=match]", "Enter");
     await settled("#found-note", /that is all|so far/);
-    await page.locator("#found button").first().click();
-    await page.waitForSelector("#value .body");
+    const first = page.locator("#found button").first();
+    const name = await first.locator(".name").innerText();
+    await first.click();
+    // The value before stays until the new one is there.
+    await page.waitForFunction((name) => document.querySelector("#value h3")?.innerText === name && document.querySelector("#value .body"), name);
   };
 
   await check("it says that the server is ready, and which", async () => {
@@ -425,7 +428,7 @@ async function main() {
   await check("nothing went wrong and nothing went out", async () => assert.deepEqual(wrong, []));
 
   const closed = await context.newPage();
-  closed.setDefaultTimeout(10000);
+  closed.setDefaultTimeout(20000);
   const lockedOrigin = `http://127.0.0.1:${lockedPort}`;
   const lockedWrong = watch(closed, lockedOrigin, ["status of 401"]);
   await check("with a password it asks for the token and keeps it in the tab", async () => {
