@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
 use crate::base::clock::Millis;
@@ -425,12 +426,12 @@ impl Clients {
     }
 
     /// Holds all commands, or only those that may write, until this time. A later end and the wider reach win over a
-    /// pause under way.
-    pub fn pause(&self, until: Millis, writes_only: bool, now: Millis) {
+    /// pause under way. Gives the end of the pause.
+    pub fn pause(&self, until: Millis, writes_only: bool, now: Millis) -> Millis {
         let was_paused = self.pause.until.load(Ordering::Acquire) > now;
         let narrow = writes_only && (!was_paused || self.pause.writes_only.load(Ordering::Acquire));
         self.pause.writes_only.store(narrow, Ordering::Release);
-        self.pause.until.fetch_max(until, Ordering::AcqRel);
+        self.pause.until.fetch_max(until, Ordering::AcqRel).max(until)
     }
 
     /// Ends a pause.
@@ -453,7 +454,7 @@ impl Clients {
     }
 
     /// Comes back when a pause was ended by hand.
-    pub async fn unpaused(&self) {
-        self.pause.ended.notified().await;
+    pub fn unpaused(&self) -> Notified<'_> {
+        self.pause.ended.notified()
     }
 }

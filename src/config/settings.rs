@@ -4,7 +4,7 @@
 //! tried, and only then the copy becomes the present one, so that CONFIG SET does all or nothing.
 
 use super::choice::Permit;
-use super::directives::{self, Directive, FILE_ONLY, IMMUTABLE, OWN, PROTECTED};
+use super::directives::{self, Directive, FILE_ONLY, HIDDEN, IMMUTABLE, OWN, PROTECTED};
 use super::{Config, parse};
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -112,16 +112,17 @@ impl Settings {
     ) -> Result<Changed, SetError> {
         let _turn = self.changing.lock();
         let before = self.current.load_full();
-        let rows = permitted(pairs, &before, origin)?;
+        let permitted = permitted(pairs, &before, origin)?;
         let mut now = Config::clone(&before);
-        for (row, (name, value)) in rows.iter().zip(pairs) {
+        for (row, name, value) in &permitted {
             let set = match std::str::from_utf8(value) {
                 Ok(text) => row.set(&mut now, &[text]),
                 Err(_) => Err("argument must be valid UTF-8".into()),
             };
             set.map_err(|reason| refused(name, reason))?;
         }
-        let names = rows.iter().filter(|row| row.get(&before) != row.get(&now)).map(|row| row.name).collect();
+        let differs = |row: &Directive| row.get(&before) != row.get(&now);
+        let names = permitted.iter().filter(|(row, ..)| differs(row)).map(|(row, ..)| row.name).collect();
         let changed = Changed { names, before, now: Arc::new(now) };
         apply(&changed).map_err(|(name, reason)| refused(name.as_bytes(), reason))?;
         self.current.store(Arc::clone(&changed.now));
@@ -137,7 +138,7 @@ impl Settings {
         let mut seen: Vec<&'static str> = Vec::new();
         for pattern in patterns {
             let exact = !pattern.iter().any(|b| b"*?[\\".contains(b));
-            for row in visible() {
+            for row in visible().filter(|row| exact || !row.is(HIDDEN)) {
                 for name in row.names() {
                     let matches = match exact {
                         true => name.as_bytes().eq_ignore_ascii_case(pattern),
@@ -159,12 +160,15 @@ fn visible() -> impl Iterator<Item = &'static Directive> {
     directives::all().filter(|row| !row.is(FILE_ONLY))
 }
 
-/// The row of each pair; refuses what CONFIG SET may not touch, before any value is looked at.
-fn permitted(
-    pairs: &[(Vec<u8>, Vec<u8>)],
+/// A row with the name and the value that a client gave for it.
+type Permitted<'p> = (&'static Directive, &'p [u8], &'p [u8]);
+
+/// The row of each pair that changes something; refuses what CONFIG SET may not touch, before any value is looked at.
+fn permitted<'p>(
+    pairs: &'p [(Vec<u8>, Vec<u8>)],
     config: &Config,
     origin: Origin,
-) -> Result<Vec<&'static Directive>, SetError> {
+) -> Result<Vec<Permitted<'p>>, SetError> {
     let protected = match config.access.enable_protected_configs {
         Permit::Yes => false,
         Permit::Local => origin != Origin::Local,
@@ -185,7 +189,7 @@ fn permitted(
             () if seen.contains(&known) => "duplicate parameter",
             () => {
                 seen.push(known);
-                rows.push(row);
+                rows.push((row, name.as_slice(), value.as_slice()));
                 continue;
             }
         };
@@ -259,6 +263,22 @@ mod tests {
         assert_eq!(settings.load().memory.maxmemory, 1 << 30);
         assert_eq!(settings.load().text_of("slave-priority").unwrap(), "5");
         assert_eq!(settings.load().without_effect(), ["replica-priority"]);
+    }
+
+    #[test]
+    fn what_is_set_to_what_it_is_does_not_shift_the_values_of_the_others() {
+        let settings = fresh();
+        assert_eq!(set(&settings, "log-format|text|maxmemory|5mb|operation-log||hz|20"), "maxmemory hz");
+        assert_eq!(settings.load().memory.maxmemory, 5 << 20);
+        assert!(set(&settings, "log-format|json").ends_with("can't set immutable config"));
+    }
+
+    #[test]
+    fn what_is_hidden_shows_only_to_those_who_name_it() {
+        let get = |pattern: &str| fresh().get(&[pattern.into()]).into_iter().map(|(name, _)| name).collect();
+        let (all, named): (Vec<_>, Vec<_>) = (get("*"), get("key-load-delay"));
+        assert!(!all.contains(&"key-load-delay".to_owned()));
+        assert_eq!(named, ["key-load-delay"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::registry::Command;
 use super::session::Session;
 use super::spec::{Run, flag};
 use crate::base::refusal::Refusal;
+use crate::config::Config;
 use crate::resp::reply::Proto;
 
 /// No command runs before the password was given, but those that give it or take leave.
@@ -32,6 +33,22 @@ pub(super) fn log_works(ctx: &Context, command: &Command) -> Result<(), Refusal>
         return Ok(());
     }
     log_takes_writes(ctx)
+}
+
+/// A write that so many replicas should have, as nobody follows here.
+#[inline]
+pub(super) fn replicas(config: &Config, command: &Command) -> Result<(), Refusal> {
+    if !command.spec.has(flag::WRITE) { Ok(()) } else { enough_replicas(config) }
+}
+
+/// As [`replicas`], for a command or transaction that is known to write.
+#[inline]
+pub(super) fn enough_replicas(config: &Config) -> Result<(), Refusal> {
+    let persistence = &config.persistence;
+    match persistence.min_replicas_to_write > 0 && persistence.min_replicas_max_lag > 0 {
+        true => Err(Refusal::line("NOREPLICAS Not enough good replicas to write.")),
+        false => Ok(()),
+    }
 }
 
 /// As [`log_works`], for a command or transaction that is known to write.

@@ -110,7 +110,8 @@ impl Desk<'_> {
                 addresses
                     .extend(keys.iter().map(|key| ctx.table.address(session.db, request.arg(key.index))));
             }
-            let mut locked = Locked::new(&ctx.table, addresses.into_iter(), self.now());
+            let locked = Locked::new(&ctx.table, addresses.into_iter(), self.now());
+            let mut locked = locked.only_reading(!transaction.writes);
             self.exec_under_locks(&transaction, session, Some(&mut locked), reply);
             self.settle(locked);
             unwatch(ctx, session);
@@ -124,7 +125,11 @@ impl Desk<'_> {
         if transaction.grows && self.ctx.is_memory_full() {
             return Err(gate::OUT_OF_MEMORY);
         }
-        if transaction.writes { gate::log_takes_writes(self.ctx) } else { Ok(()) }
+        if transaction.writes {
+            gate::log_takes_writes(self.ctx)?;
+            gate::enough_replicas(&self.ctx.settings.load())?;
+        }
+        Ok(())
     }
 
     fn exec_under_locks(

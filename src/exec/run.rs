@@ -196,7 +196,8 @@ impl<'c> Desk<'c> {
         gate::memory(self.ctx, command)?;
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
-        gate::log_works(self.ctx, command)
+        gate::log_works(self.ctx, command)?;
+        gate::replicas(&self.config, command)
     }
 
     /// CLIENT PAUSE holds commands, though not those that would end it.
@@ -326,7 +327,7 @@ impl<'c> Desk<'c> {
                 };
                 match locked {
                     Some(locked) => body(&mut locked.open(db, key)),
-                    None => ctx.table.with_slot(self.address(db, key), key, now, body),
+                    None => ctx.table.with_seen(self.address(db, key), key, now, body),
                 }?;
                 Ok(Effect::None)
             }
@@ -450,7 +451,7 @@ impl<'c> Desk<'c> {
         let words = keys.iter().map(|key| request.arg(key.index));
         let here = words.clone().map(|key| table.address(db, key));
         let there = other.into_iter().flat_map(|db| words.clone().map(move |key| table.address(db, key)));
-        Locked::new(table, here.chain(there), self.now())
+        Locked::new(table, here.chain(there), self.now()).only_reading(command.spec.has(flag::READONLY))
     }
 
     /// Ends the turn and makes everything stand still. To be followed by [`Desk::resume_turn`].

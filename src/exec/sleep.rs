@@ -1,5 +1,6 @@
 //! The sleep of a command that waits, and of a client that is paused, whatever kind of connection it came by.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -94,10 +95,33 @@ async fn done(ctx: &Context, until: Until) -> Woken {
 
 /// Sleeps until CLIENT PAUSE lets the next command through, or the client was killed.
 pub async fn pause(ctx: &Context, client: &Client, until: Millis) {
+    let _shown = Held::new(client);
+    let mut unpaused = pin!(ctx.clients.unpaused());
+    // Listens before it looks: a pause that ends in between must not be slept through.
+    unpaused.as_mut().enable();
+    if ctx.clients.pause_state(ctx.clock.unix_ms()).is_none() {
+        return;
+    }
     tokio::select! {
         () = sleep_until(ctx, until) => {}
-        () = ctx.clients.unpaused() => {}
+        () = unpaused => {}
         () = killed(client) => {}
+    }
+}
+
+/// Shows a paused client as blocked, also when its connection ends meanwhile.
+struct Held<'c>(&'c Client);
+
+impl<'c> Held<'c> {
+    fn new(client: &'c Client) -> Self {
+        client.set_flag(flag::BLOCKED, true);
+        Held(client)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.set_flag(flag::BLOCKED, false);
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         sample(&ctx);
         note_syncs(&ctx, now, &mut syncs);
         ctx.measure_memory(ctx.settings.load().memory.maxmemory);
-        if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) {
+        if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expire(&ctx, seat, &mut cursor).await;
         }
         if round.is_multiple_of(10) {

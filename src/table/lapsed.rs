@@ -24,6 +24,19 @@ pub enum Lapsed {
 }
 
 impl Slot<'_> {
+    /// Passes the key over, if its time has come and expiry is held.
+    #[cold]
+    pub(super) fn pass_over(&mut self) -> bool {
+        let passed_over =
+            self.table.holds_expiry(self.now) && self.entry().is_some_and(|entry| entry.expiry() <= self.now);
+        if passed_over {
+            self.place = None;
+            // To those who watch it, it has gone.
+            self.stripe.watchers.touch(self.key());
+        }
+        passed_over
+    }
+
     /// Removes what is due: at least a bound says that something may be.
     #[cold]
     pub(super) fn lapse(&mut self) {

@@ -14,6 +14,7 @@ use crate::base::clock::Millis;
 pub struct Locked<'t> {
     table: &'t Table,
     now: Millis,
+    only_reads: bool,
     lapsed: Vec<(usize, Vec<u8>, Lapsed)>,
     /// Slots opened that held a key, and that did not.
     lookups: (u64, u64),
@@ -49,7 +50,23 @@ impl<'t> Locked<'t> {
             // More is needed than was known: let go of all, and lock all of it in order.
         };
         let awaited = addresses.to_vec();
-        Locked { table, now, lapsed: Vec::new(), lookups: (0, 0), guards, awaited, left: Vec::new() }
+        Locked {
+            table,
+            now,
+            only_reads: false,
+            lapsed: Vec::new(),
+            lookups: (0, 0),
+            guards,
+            awaited,
+            left: Vec::new(),
+        }
+    }
+
+    /// Says that nothing will be changed: see [`Table::hold_expiry`].
+    #[must_use]
+    pub fn only_reading(mut self, only_reads: bool) -> Self {
+        self.only_reads = only_reads;
+        self
     }
 
     /// The stripe of an address, if it is among those locked.
@@ -70,7 +87,7 @@ impl<'t> Locked<'t> {
     ///
     /// As [`Locked::open`].
     pub fn slot<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
-        let mut slot = Self::open_among(self.table, &mut self.guards, self.now, db, key);
+        let mut slot = Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key);
         self.lapsed.extend(slot.take_lapsed().map(|lapsed| (db, key.to_vec(), lapsed)));
         match slot.exists() {
             true => self.lookups.0 += 1,
@@ -86,19 +103,20 @@ impl<'t> Locked<'t> {
     /// When the key's stripe was not among the addresses locked: a defect of the command's key specification, which
     /// must end loudly rather than touch a key that nobody checked.
     pub fn open<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
-        Self::open_among(self.table, &mut self.guards, self.now, db, key)
+        Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key)
     }
 
     #[expect(clippy::panic, reason = "an undeclared key is a defect of the program, not of its input")]
     fn open_among<'s>(
         table: &'s Table,
         guards: &'s mut [(u32, MutexGuard<'t, Stripe>)],
-        now: Millis,
+        (now, only_reads): (Millis, bool),
         db: usize,
         key: &'s [u8],
     ) -> Slot<'s> {
         let address = table.address(db, key);
         match guards.binary_search_by_key(&address.stripe, |(stripe, _)| *stripe) {
+            Ok(index) if only_reads => Slot::look(table, &mut guards[index].1, key, address.hash, now),
             Ok(index) => Slot::open(table, &mut guards[index].1, key, address.hash, now),
             Err(_) => panic!("a command touched a key that its specification does not name"),
         }

@@ -36,7 +36,7 @@ pub use wait::{Served, Waiter};
 pub use watch::Watch;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -68,6 +68,8 @@ pub struct Table {
     expired: AtomicU64,
     /// Times an expiry cycle ended because its time was up, since the start.
     expire_cycles_cut: AtomicU64,
+    /// See [`Table::hold_expiry`].
+    held_until: AtomicI64,
     /// See [`Table::marks`].
     marks: AtomicU64,
 }
@@ -123,6 +125,7 @@ impl Table {
             access: access::Policy::default(),
             expired: AtomicU64::new(0),
             expire_cycles_cut: AtomicU64::new(0),
+            held_until: AtomicI64::new(0),
             marks: AtomicU64::new(0),
         }
     }
@@ -222,6 +225,30 @@ impl Table {
     ) -> R {
         let mut stripe = self.lock(address.stripe);
         body(&mut Slot::open(self, &mut stripe, key, address.hash, now))
+    }
+
+    /// As [`Table::with_slot`], for who only reads: see [`Table::hold_expiry`].
+    #[inline]
+    pub fn with_seen<R>(
+        &self,
+        address: Address,
+        key: &[u8],
+        now: Millis,
+        body: impl FnOnce(&mut Slot<'_>) -> R,
+    ) -> R {
+        let mut stripe = self.lock(address.stripe);
+        body(&mut Slot::look(self, &mut stripe, key, address.hash, now))
+    }
+
+    /// Until then, who only reads leaves keys in place whose time has come, though it does not see them: CLIENT PAUSE
+    /// promises that nothing changes meanwhile.
+    pub fn hold_expiry(&self, until: Millis) {
+        self.held_until.store(until, Ordering::Relaxed);
+    }
+
+    /// True while expiry is held.
+    pub fn holds_expiry(&self, now: Millis) -> bool {
+        self.held_until.load(Ordering::Relaxed) > now
     }
 
     /// Locks the stripe with this number over all databases.

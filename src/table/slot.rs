@@ -54,6 +54,24 @@ impl<'a> Slot<'a> {
         slot
     }
 
+    /// As [`Slot::open`], for who only reads: while expiry is held, a key whose time has come is passed over, not removed.
+    /// Nothing may be stored in the slot then, because the key is still there.
+    #[inline]
+    pub(super) fn look(
+        table: &'a Table,
+        stripe: &'a mut Stripe,
+        key: &'a [u8],
+        hash: u64,
+        now: Millis,
+    ) -> Self {
+        let place = stripe.find(key, hash, table.order());
+        let mut slot = Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false };
+        if slot.entry().is_some_and(|entry| entry.due() <= now) && !slot.pass_over() {
+            slot.lapse();
+        }
+        slot
+    }
+
     /// The key.
     pub fn key(&self) -> &'a [u8] {
         self.key

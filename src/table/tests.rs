@@ -228,6 +228,29 @@ proptest! {
 }
 
 #[test]
+fn while_expiry_is_held_a_reader_neither_sees_nor_removes_what_is_due() {
+    let table = table();
+    put(&table, 0, b"k", b"v", Expiry::At(50));
+    let (address, watch) = (table.address(0, b"k"), Watch::default());
+    table.with_slot(address, b"k", 0, |slot| slot.watch(&watch));
+    table.hold_expiry(100);
+    let look = |now| table.with_seen(address, b"k", now, |slot| (slot.exists(), slot.take_lapsed()));
+    assert_eq!(look(49), (true, None));
+    assert!(!watch.is_dirty());
+    assert_eq!(look(50), (false, None));
+    assert!(watch.is_dirty());
+    let mut locked = Locked::new(&table, std::iter::once(address), 50).only_reading(true);
+    assert!(!locked.slot(0, b"k").exists() && locked.take_lapsed().is_empty());
+    drop(locked);
+    assert_eq!((table.len(0), table.expired()), (1, 0));
+    // Who writes cannot leave it there, and after the hold nobody does.
+    assert_eq!(look(100), (false, Some(Lapsed::Key)));
+    put(&table, 0, b"k", b"v", Expiry::At(50));
+    assert_eq!(table.with_slot(address, b"k", 60, |slot| slot.take_lapsed()), Some(Lapsed::Key));
+    assert_eq!(table.expired(), 2);
+}
+
+#[test]
 fn an_expired_key_is_gone_for_whoever_opens_it() {
     let table = table();
     put(&table, 0, b"k", b"v", Expiry::At(50));

@@ -36,6 +36,8 @@ pub(super) const FILE_ONLY: Flags = 16;
 /// It is ours, not Redis's. Setting it to what it is, as a tool does that writes back all that it has read, is no change
 /// to refuse.
 pub(super) const OWN: Flags = 32;
+/// CONFIG GET shows it only to those who name it.
+pub(super) const HIDDEN: Flags = 64;
 
 /// Where a directive's value lives.
 pub(super) enum Store {

@@ -19,7 +19,7 @@ group! {
         /// The shape of a line in the log. Not in Redis.
         log_format: LogFormat = "log-format", Kind::OneOf(LogFormat::WORDS), "text", IMMUTABLE | OWN;
         /// The file to write a line for each operation on a key to, if one is wanted. Not in Redis.
-        operation_log: Option<PathBuf> = "operation-log", Kind::Text, "", IMMUTABLE;
+        operation_log: Option<PathBuf> = "operation-log", Kind::Text, "", IMMUTABLE | OWN;
         /// Bytes from which a new operation log is begun and the old one renamed. Not in Redis.
         operation_log_max_size: u64 = "operation-log-max-size", Kind::Memory { min: 4096, max: I64_MAX }, "104857600", LIVE;
         /// Microseconds from which a command is in the slow log; -1 = none, 0 = all.

@@ -5,10 +5,11 @@
 //! Where a value would promise something that is not there — encryption, a cluster, a replica — the server refuses to
 //! start instead.
 
-use super::{Directive, FILE_ONLY, Flags, IMMUTABLE, LIVE, SENSITIVE, Store};
+use super::{Directive, FILE_ONLY, Flags, HIDDEN, IMMUTABLE, LIVE, SENSITIVE, Store};
 use crate::config::kind::{I32_MAX, I64_MAX, Kind};
 
 const INT: Kind = Kind::Int { min: 0, max: I32_MAX };
+const ANY_INT: Kind = Kind::Int { min: i32::MIN as i64, max: I32_MAX };
 const LONG: Kind = Kind::Int { min: 0, max: i64::MAX };
 const PORT: Kind = Kind::Int { min: 0, max: 65535 };
 const SIZE: Kind = Kind::Memory { min: 0, max: I64_MAX };
@@ -100,6 +101,10 @@ pub(in crate::config) const ROWS: &[Directive] = &[
         "ignore",
         LIVE,
     ),
+    // Slowness for tests of an implementation that forks; no client is shown them unasked.
+    unused("key-load-delay", ANY_INT, "0", LIVE | HIDDEN),
+    unused("rdb-key-save-delay", ANY_INT, "0", LIVE | HIDDEN),
+    unused("use-exit-on-panic", Kind::Bool, "no", LIVE | HIDDEN),
     // Replication.
     unused("masterauth", Kind::Text, "", LIVE | SENSITIVE),
     text("masteruser"),
@@ -112,8 +117,6 @@ pub(in crate::config) const ROWS: &[Directive] = &[
     or("slave-priority", unused("replica-priority", INT, "100", LIVE)),
     or("slave-read-only", yes_no("replica-read-only", "yes")),
     or("slave-serve-stale-data", yes_no("replica-serve-stale-data", "yes")),
-    or("min-slaves-max-lag", unused("min-replicas-max-lag", INT, "10", LIVE)),
-    or("min-slaves-to-write", unused("min-replicas-to-write", INT, "0", LIVE)),
     unused("repl-backlog-size", Kind::Memory { min: 1, max: I64_MAX }, "1048576", LIVE),
     unused("repl-backlog-ttl", LONG, "3600", LIVE),
     yes_no("repl-disable-tcp-nodelay", "no"),

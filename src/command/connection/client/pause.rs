@@ -1,5 +1,6 @@
 //! CLIENT PAUSE timeout [WRITE | ALL], CLIENT UNPAUSE — holds the commands of all clients for a while, for a failover
-//! without a lost write. CLIENT's own subcommands are never held: one of them ends the pause.
+//! without a lost write. CLIENT's own subcommands are never held: one of them ends the pause. Meanwhile keys whose time
+//! comes are no longer seen, but stay until the pause is over.
 
 use super::SUBCOMMAND;
 use crate::base::number;
@@ -47,7 +48,7 @@ fn pause(
     if timeout < 0 {
         return Err(Refusal::err("timeout is negative"));
     }
-    ctx.clients.pause(args.now().saturating_add(timeout), writes_only, args.now());
+    ctx.table.hold_expiry(ctx.clients.pause(args.now().saturating_add(timeout), writes_only, args.now()));
     reply.ok();
     Ok(Effect::None)
 }
@@ -59,6 +60,7 @@ fn unpause(
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     ctx.clients.unpause();
+    ctx.table.hold_expiry(0);
     reply.ok();
     Ok(Effect::None)
 }
