@@ -4,6 +4,7 @@
 //! registry of it. What can be said of all rows at once — that names are unique, that arity and key positions agree, that
 //! only what is given the means to write is flagged as writing — is tested here.
 
+mod bitmap;
 mod connection;
 mod cursor;
 mod hash;
@@ -27,6 +28,7 @@ pub const FAMILIES: &[&[&[Spec]]] = &[
     set::FAMILY,
     hash::FAMILY,
     zset::FAMILY,
+    bitmap::FAMILY,
     key::FAMILY,
     connection::FAMILY,
     transaction::FAMILY,
