@@ -12,6 +12,12 @@
 //! Patterns come from clients. A matcher that tries every length for every `*` takes exponential time on
 //! `a*a*a*a*b`. It is enough to go back to the last `*`: whatever an earlier one could take, the later one can as
 //! well. So the worst case is the product of both lengths.
+//!
+//! A pattern in which more than [`STARS_MAX`] stars are followed by something matches nothing beyond the last of these:
+//! Redis has that limit, for the depth of its recursion, and its tests hold to it.
+
+/// Stars that a match may come past.
+const STARS_MAX: usize = 1000;
 
 /// Whether the whole of `text` matches `pattern`; with `nocase`, the case of ASCII letters is ignored.
 #[must_use]
@@ -19,13 +25,23 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // Where to go on if a later part fails: the pattern after the last star, and the text it was first tried on.
     let mut retry: Option<(&[u8], &[u8])> = None;
+    let mut stars = 0;
     loop {
         if let [b'*', after @ ..] = pattern {
             if after.is_empty() {
                 return true;
             }
-            retry = Some((after, text));
             pattern = after;
+            // Several in a row mean no more than one.
+            if after.first() == Some(&b'*') {
+                continue;
+            }
+            retry = Some((after, text));
+            // Where the text has ended, no star can take anything any more.
+            stars += usize::from(!text.is_empty());
+            if stars > STARS_MAX {
+                return false;
+            }
             continue;
         }
         match text {
@@ -157,9 +173,19 @@ mod tests {
 
     #[test]
     fn many_stars_cost_no_more_than_the_product_of_the_lengths() {
-        let pattern = [&b"a*".repeat(5000)[..], b"b"].concat();
-        assert!(!matches(&pattern, &vec![b'a'; 10_000], false));
-        assert!(matches(&pattern, &[vec![b'a'; 10_000], vec![b'b']].concat(), false));
+        let pattern = [&b"a*".repeat(1000)[..], b"b"].concat();
+        assert!(!matches(&pattern, &vec![b'a'; 50_000], false));
+        assert!(matches(&pattern, &[vec![b'a'; 50_000], vec![b'b']].concat(), false));
+    }
+
+    #[test]
+    fn a_match_comes_past_a_thousand_stars_and_no_further() {
+        for (stars, expected) in [(1000, true), (1001, false)] {
+            let text = vec![b'a'; 5000];
+            assert_eq!(matches(&b"*a".repeat(stars), &text, false), expected, "{stars}");
+            // Neither stars in a row nor one at the end count.
+            assert_eq!(matches(&[&b"**a".repeat(stars)[..], b"*"].concat(), &text, false), expected);
+        }
     }
 
     /// Tries every length for every star.

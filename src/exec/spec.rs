@@ -42,6 +42,8 @@ pub struct Spec {
     pub replaced_by: Option<&'static str>,
     /// Rows of its subcommands, for a container.
     pub subcommands: &'static [Spec],
+    /// What it does to its keys, as [`KeySpec::flags`], where that depends on other words.
+    pub use_of_keys: Option<fn(&Request<'_>) -> u32>,
     /// The second database in which its keys lie, for the commands that work between two.
     pub other_db: Option<fn(&Request<'_>) -> Option<usize>>,
     /// How it is run, which is also what it may touch.
@@ -63,6 +65,7 @@ impl Spec {
         syntax: "",
         replaced_by: None,
         subcommands: &[],
+        use_of_keys: None,
         other_db: None,
         run: Run::Container,
     };

@@ -214,8 +214,15 @@ fn keys_of(ctx: &Context, words: &[&[u8]]) -> Result<Vec<KeyAt>, Refusal> {
         return Err(Refusal::line("ERR Invalid number of arguments specified for command"));
     }
     let request = OwnedRequest::from_args(words);
-    let found = command.spec.key_positions(&request.as_request());
-    let keys: Vec<KeyAt> = found.into_iter().filter(|key| key.flags & key::NOT_KEY == 0).collect();
+    let request = request.as_request();
+    let uses = command.spec.use_of_keys.map(|uses| uses(&request));
+    let keys: Vec<KeyAt> = command
+        .spec
+        .key_positions(&request)
+        .into_iter()
+        .filter(|key| key.flags & key::NOT_KEY == 0)
+        .map(|key| KeyAt { flags: uses.unwrap_or(key.flags), ..key })
+        .collect();
     if keys.is_empty() {
         return Err(Refusal::line("ERR Invalid arguments specified for command"));
     }

@@ -15,6 +15,7 @@ use super::deadline::{Form, stored_until};
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
+use crate::resp::request::Request;
 use crate::table::{Expiry, Slot};
 
 pub(super) const SPECS: &[Spec] = &[Spec {
@@ -27,9 +28,16 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Stores a string under a key, whatever the key held before.",
     syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds \
              | PXAT unix-time-milliseconds | KEEPTTL]",
+    use_of_keys: Some(use_of_key),
     run: Run::Write(set),
     ..Spec::DEFAULT
 }];
+
+/// Only with GET the old value matters.
+fn use_of_key(request: &Request<'_>) -> u32 {
+    let gets = request.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"GET"));
+    if gets { key::RW | key::ACCESS | key::UPDATE } else { key::OW | key::UPDATE }
+}
 
 #[inline]
 fn set(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
