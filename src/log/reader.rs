@@ -107,6 +107,8 @@ impl<'a> Reader<'a> {
                 self.verdict = Some(Verdict::Clean);
             } else if rest.starts_with(SECTION_PREFIX) {
                 self.section();
+            } else if self.pos == 0 && self.first.is_some() && is_rubbish(rest) {
+                self.torn("the file's first line was never finished");
             } else if self.own && !rest.starts_with(b"*") && !rest.starts_with(TIME_PREFIX) {
                 self.own_group();
             } else {
@@ -332,6 +334,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The longest that a section's line can be.
+const SECTION_LEN_MAX: usize = 64;
+
+/// What a power cut makes of a section's line that begins a file. Nothing follows it, because groups are written only after
+/// it has been synced.
+fn is_rubbish(file: &[u8]) -> bool {
+    file.len() <= SECTION_LEN_MAX && !matches!(file.first(), Some(b'*' | b'#'))
+}
+
 /// The line at the beginning of `bytes`, without its end, when it is one that Redis would skip.
 fn line_of(bytes: &[u8]) -> Option<&[u8]> {
     let window = bytes.get(..ANNOTATION_LEN_MAX).unwrap_or(bytes);
@@ -469,6 +480,20 @@ mod tests {
             assert_eq!(units.len(), 4);
             assert!(matches!(summary.verdict, Verdict::Torn { offset, .. } if offset == good), "{summary:?}");
         }
+    }
+
+    #[test]
+    fn a_file_whose_first_line_never_reached_the_disk_is_torn_if_it_continues_another() {
+        let line = Builder::default().section(7).bytes;
+        let verdict = |bytes: &[u8], start| Reader::new(bytes, start).finish().verdict;
+        for rubbish in [vec![0xd3; line.len()], [&[0xd3; 9], &line[9..]].concat()] {
+            assert!(matches!(verdict(&rubbish, Some(4)), Verdict::Torn { offset: 0, .. }));
+            assert!(matches!(verdict(&rubbish, None), Verdict::Corrupt { .. }), "another server's file");
+        }
+        // Once there is more than that line, it had been synced.
+        let mut more = sample().bytes;
+        more[0] = 0xd3;
+        assert!(matches!(verdict(&more, Some(0)), Verdict::Corrupt { offset: 0, .. }));
     }
 
     #[test]
