@@ -1,0 +1,104 @@
+//! What a harness hands back: how much it tried, and what went wrong. A zero is worth something only beside its N, and a
+//! run that tried too little is void, which counts as a failure.
+
+use std::time::{Duration, Instant};
+
+/// More failures than this are counted, but not kept in words.
+const WORDS_MAX: usize = 10;
+
+/// What a harness is told.
+pub(crate) struct Order {
+    pub(crate) seed: u64,
+    pub(crate) until: Instant,
+    pub(crate) target: super::process::Target,
+    /// The short form must be kind to the machine it shares.
+    pub(crate) short: bool,
+}
+
+impl Order {
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    counts: Vec<(String, u64)>,
+    failed: u64,
+    words: Vec<String>,
+    /// Why the harness could not run here at all.
+    pub(crate) skipped: Option<String>,
+}
+
+impl Outcome {
+    /// Adds to a count; counts are printed in the order of their first mention.
+    pub(crate) fn count(&mut self, what: &str, n: u64) {
+        match self.counts.iter_mut().find(|(name, _)| name == what) {
+            Some((_, count)) => *count += n,
+            None => self.counts.push((what.to_owned(), n)),
+        }
+    }
+
+    /// Keeps the highest value seen.
+    pub(crate) fn peak(&mut self, what: &str, n: u64) {
+        match self.counts.iter_mut().find(|(name, _)| name == what) {
+            Some((_, count)) => *count = n.max(*count),
+            None => self.counts.push((what.to_owned(), n)),
+        }
+    }
+
+    pub(crate) fn get(&self, what: &str) -> u64 {
+        self.counts.iter().find(|(name, _)| name == what).map_or(0, |(_, count)| *count)
+    }
+
+    pub(crate) fn fail(&mut self, why: impl Into<String>) {
+        self.failed += 1;
+        if self.words.len() < WORDS_MAX {
+            self.words.push(why.into());
+        }
+    }
+
+    /// A run that did less than this proves nothing.
+    pub(crate) fn require(&mut self, what: &str, at_least: u64) {
+        let got = self.get(what);
+        if self.skipped.is_none() && got < at_least {
+            self.fail(format!("void: {got} {what}, at least {at_least} are needed to tell anything"));
+        }
+    }
+
+    pub(crate) fn skipped(why: impl Into<String>) -> Outcome {
+        Outcome { skipped: Some(why.into()), ..Outcome::default() }
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed
+    }
+
+    /// The counts in one line.
+    pub(crate) fn figures(&self) -> String {
+        let counts: Vec<String> =
+            self.counts.iter().map(|(what, n)| format!("{} {what}", thousands(*n))).collect();
+        counts.join(", ")
+    }
+
+    pub(crate) fn words(&self) -> &[String] {
+        &self.words
+    }
+}
+
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
