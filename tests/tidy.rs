@@ -78,6 +78,33 @@ fn every_command_has_a_transcript() {
     check(&["src"], |path, text| missing_transcript(path, text, &exists).into_iter().collect());
 }
 
+#[test]
+fn canaries_are_in_one_place_each_and_in_no_usual_build() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    assert!(!manifest.lines().any(|line| line.starts_with("default") && line.contains("canary")));
+    let script = fs::read_to_string(root().join("scripts/canaries")).expect("the canaries' script");
+    let mut paths = Vec::new();
+    collect(&root().join("src"), &mut paths);
+    let sources: Vec<String> =
+        paths.iter().map(|path| fs::read_to_string(path).expect("a text file")).collect();
+    let canaries = manifest.lines().filter_map(|line| line.strip_suffix(" = []"));
+    let canaries: Vec<&str> = canaries.filter(|name| name.starts_with("canary-")).collect();
+    assert!(!canaries.is_empty());
+    for canary in canaries {
+        let quoted = format!("\"{canary}\"");
+        let places: usize = sources.iter().map(|text| text.matches(&quoted).count()).sum();
+        assert_eq!(places, 1, "{canary} must be in one place of the source");
+        assert!(
+            script.contains(canary.trim_start_matches("canary-")),
+            "scripts/canaries does not know {canary}"
+        );
+    }
+    let features: Vec<&str> =
+        sources.iter().flat_map(|text| text.match_indices("feature = \"canary")).map(|(_, m)| m).collect();
+    let declared = manifest.lines().filter(|line| line.starts_with("canary-")).count();
+    assert_eq!(features.len(), declared, "a canary in the source that the manifest does not declare");
+}
+
 /// Runs a rule over all Rust files of some folders.
 fn check(folders: &[&str], rule: impl Fn(&str, &str) -> Vec<String>) {
     let mut paths = Vec::new();

@@ -117,6 +117,9 @@ impl Unit {
         if !log.is_on() {
             return 0;
         }
+        if cfg!(feature = "canary-exec-split") && first == last {
+            return log.append(first as u32, |out| out.extend_from_slice(&self.bytes));
+        }
         log.append(first as u32, |out| {
             let wrap = self.commands > 1 || first != last;
             if wrap {

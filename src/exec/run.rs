@@ -335,6 +335,7 @@ impl<'c> Desk<'c> {
                 let at = command.only_key(request)?;
                 let key = request.arg(at);
                 let mut args = Args::new(*request, at + 1, db, now, config, chance);
+                let late = cfg!(feature = "canary-logged-after-unlock") && locked.is_none();
                 let mut body = |slot: &mut crate::table::Slot<'_>, journal: &mut Journal<'_>| {
                     if let Some(lapsed) = slot.take_lapsed() {
                         journal.lapsed(db, key, &lapsed);
@@ -343,7 +344,7 @@ impl<'c> Desk<'c> {
                         slot.mark_used();
                     }
                     let effect = handler(&mut args, slot, reply)?;
-                    if journal.commit(db, &effect, request) {
+                    if !late && journal.commit(db, &effect, request) {
                         seat.changes.add(1);
                     }
                     Ok(effect)
@@ -359,7 +360,7 @@ impl<'c> Desk<'c> {
                         }
                         Some(body(slot, journal))
                     });
-                    return done.unwrap_or_else(|| {
+                    let outcome = done.unwrap_or_else(|| {
                         // Somebody sleeps on this key, and may need another one to be served.
                         let mut locked = Locked::new(&ctx.table, std::iter::once(address), now);
                         let outcome = body(&mut locked.open(db, key), journal);
@@ -368,6 +369,11 @@ impl<'c> Desk<'c> {
                         }
                         outcome
                     });
+                    if late && let Ok(effect) = &outcome {
+                        std::thread::yield_now();
+                        journal.commit(db, effect, request);
+                    }
+                    return outcome;
                 };
                 body(&mut locked.open(db, key), journal)
             }

@@ -87,8 +87,12 @@ impl Flusher {
         if !ctx.log.is_on() || ctx.settings.load().persistence.appendfsync != AppendFsync::Always {
             return Ok(());
         }
+        if cfg!(feature = "canary-ack-before-sync") {
+            return Ok(());
+        }
         // Another connection's change may have been seen that is not safe yet, so all that is appended must be.
-        let seen = ctx.log.appended();
+        let own_only = cfg!(feature = "canary-read-before-durable");
+        let seen = if own_only { need } else { ctx.log.appended() };
         if ctx.log.durable() < seen {
             let began = ctx.clock.elapsed();
             self.flushed(ctx, seen).await?;

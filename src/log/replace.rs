@@ -52,11 +52,17 @@ impl ReplaceFile {
 
     /// Makes the file appear under its name, lasting. Returns its length in bytes.
     pub fn commit(mut self) -> Result<u64, CommitError> {
-        let staged = self.hand_over().and_then(|()| self.file.sync());
+        let staged = match cfg!(feature = "canary-rename-before-sync") {
+            true => self.hand_over(),
+            false => self.hand_over().and_then(|()| self.file.sync()),
+        };
         let renamed = staged.and_then(|()| self.storage.rename(&self.temporary, &self.path));
         renamed.map_err(|error| CommitError { error, visible: false })?;
         self.renamed = true;
-        let synced = self.storage.sync_dir(&parent_of(&self.path));
+        let synced = match cfg!(feature = "canary-no-directory-sync") {
+            true => Ok(()),
+            false => self.storage.sync_dir(&parent_of(&self.path)),
+        };
         synced.map_err(|error| CommitError { error, visible: true })?;
         Ok(self.len)
     }

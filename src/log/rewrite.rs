@@ -216,8 +216,9 @@ impl Rewrite {
         let log = &self.log;
         let mut generation = log.generation.lock();
         let old = generation.manifest.clone();
+        let loses = cfg!(feature = "canary-rewrite-loses");
         let (mut kept, replaced): (Vec<_>, Vec<_>) =
-            old.increments.into_iter().partition(|entry| entry.number >= self.increment.number);
+            old.increments.into_iter().partition(|entry| entry.number >= self.increment.number && !loses);
         if self.detached {
             kept = vec![self.increment.clone()];
         }

@@ -59,6 +59,7 @@ fn spop(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Resu
     }
     Ok(match popped.as_slice() {
         [] => Effect::None,
+        _ if cfg!(feature = "canary-chance-logged") => Effect::Same,
         _ if !slot.exists() => Effect::instead([b"DEL", slot.key()]),
         members => {
             let mut words: Vec<&[u8]> = vec![b"SREM", slot.key()];
