@@ -5,6 +5,7 @@
 
 mod data;
 mod files;
+mod lanes;
 mod operations;
 
 use std::net::SocketAddr;

@@ -104,6 +104,11 @@ impl Address {
     pub fn hash(self) -> u64 {
         self.hash
     }
+
+    /// The number of its stripe: keys with different numbers can be worked on at the same time.
+    pub fn stripe(self) -> usize {
+        self.stripe as usize
+    }
 }
 
 impl Table {
