@@ -9,7 +9,7 @@ use super::{Failure, Report, lanes};
 use crate::cli::{EXIT_CANNOT_CREATE, EXIT_CORRUPT_DATA, EXIT_IO, EXIT_LOCKED};
 use crate::clients::{Arrival, Client};
 use crate::config::{AppendFsync, Config};
-use crate::exec::{Context, Session, limits, replay};
+use crate::exec::{Context, Session, replay};
 use crate::log::rdb::{Decoder, Header, Item};
 use crate::log::storage::Storage;
 use crate::log::{self, BaseKind, Command, DirectoryLock, Fsync, Log, LogOptions, Names, OpenError};
@@ -273,12 +273,11 @@ fn load_dump(ctx: &Context, storage: &Arc<dyn Storage>, path: &Path) -> Result<(
 
 /// Loads an RDB file's entries; where its tail begins.
 fn load_rdb(ctx: &Context, bytes: &[u8], path: &Path, progress: &mut Progress<'_>) -> Result<usize, Failure> {
-    let decoder = Decoder::new(bytes).map_err(|error| damaged(path, &error.to_string()))?;
-    let mut decoder = decoder.with_limits(limits::of(&ctx.settings.load()));
-    let (outcome, _) = lanes::over(ctx, |lanes| {
+    let mut decoder = Decoder::new(bytes).map_err(|error| damaged(path, &error.to_string()))?;
+    let (offset, refused) = lanes::over(ctx, |lanes| {
         let mut db = 0;
         let mut entries = 0u64;
-        while let Some(item) = decoder.next().map_err(|error| damaged(path, &error.to_string()))? {
+        while let Some(item) = decoder.next_stored().map_err(|error| damaged(path, &error.to_string()))? {
             match item {
                 Item::SelectDb(number) => {
                     db = number as usize;
@@ -300,7 +299,10 @@ fn load_rdb(ctx: &Context, bytes: &[u8], path: &Path, progress: &mut Progress<'_
         }
         Ok(decoder.offset())
     });
-    outcome
+    match refused {
+        Some((_, why)) => Err(damaged(path, &why)),
+        None => offset,
+    }
 }
 
 /// Entries after which it is looked how far loading is.

@@ -12,17 +12,18 @@
 //!
 //! Nothing is copied on the way: what lanes get are slices of the file.
 
+use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::config::Config;
 use crate::exec::registry::Command;
-use crate::exec::{Context, replay};
+use crate::exec::{Context, limits, replay};
+use crate::log::rdb::{RdbError, Stored};
 use crate::log::record::Seq;
 use crate::resp::request::OwnedRequest;
 use crate::table::{Address, Expiry};
-use crate::value::Value;
 
 /// Jobs that are handed over together: so many that the hand-over costs nothing, so few that lanes start soon.
 const CHUNK_JOBS: usize = 512;
@@ -53,7 +54,7 @@ struct State {
     refused: Mutex<Option<Refused>>,
 }
 
-/// The first record that could not be carried out, by its number, and why.
+/// The first record that could not be carried out, by its number (0: a key of a snapshot), and why.
 type Refused = (Seq, String);
 
 #[derive(Default)]
@@ -71,13 +72,13 @@ struct Job<'s, 'd> {
 
 enum Work<'s, 'd> {
     Command { seq: Seq, command: &'s Command, key_at: usize, first: usize, words: usize },
-    Entry(Box<Entry<'d>>),
+    Entry(Entry<'d>),
 }
 
 /// A key as a snapshot holds it.
 pub(super) struct Entry<'d> {
-    pub(super) key: std::borrow::Cow<'d, [u8]>,
-    pub(super) value: Value,
+    pub(super) key: Cow<'d, [u8]>,
+    pub(super) value: Stored<'d>,
     pub(super) expiry: Expiry,
     pub(super) idle_s: Option<u64>,
     pub(super) frequency: Option<u8>,
@@ -142,7 +143,7 @@ impl<'s, 'd> Lanes<'s, 'd> {
     /// Stores a key.
     pub(super) fn entry(&mut self, db: usize, entry: Entry<'d>) {
         let address = self.ctx.table.address(db, &entry.key);
-        self.add(Job { db, address, work: Work::Entry(Box::new(entry)) });
+        self.add(Job { db, address, work: Work::Entry(entry) });
     }
 
     fn lane_of(&self, address: Address) -> usize {
@@ -249,11 +250,9 @@ impl<'s> Worker<'s> {
             for job in jobs.by_ref().take(AHEAD) {
                 match job.work {
                     Work::Entry(entry) => {
-                        let Entry { key, value, expiry, idle_s, frequency } = *entry;
-                        table.with_slot(job.address, &key, 0, |slot| {
-                            slot.put(value, expiry);
-                            slot.set_use(idle_s, frequency);
-                        });
+                        if let Err(error) = self.store(job.address, &entry) {
+                            state.refuse(0, error.to_string());
+                        }
                     }
                     Work::Command { seq, command, key_at, first, words } => {
                         self.request.refill(chunk.words.get(first..first + words).unwrap_or_default());
@@ -268,5 +267,22 @@ impl<'s> Worker<'s> {
                 }
             }
         }
+    }
+
+    fn store(&self, address: Address, entry: &Entry<'_>) -> Result<(), RdbError> {
+        let Entry { key, value: stored, expiry, idle_s, frequency } = entry;
+        let table = &self.ctx.table;
+        if let Some(text) = stored.plain_text() {
+            table.with_slot(address, key, 0, |slot| {
+                slot.put_text(text, *expiry);
+                slot.set_use(*idle_s, *frequency);
+            });
+        } else if let Some(value) = stored.read(&limits::of(&self.config))? {
+            table.with_slot(address, key, 0, |slot| {
+                slot.put(value, *expiry);
+                slot.set_use(*idle_s, *frequency);
+            });
+        }
+        Ok(())
     }
 }
