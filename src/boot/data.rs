@@ -286,6 +286,11 @@ fn load_rdb(ctx: &Context, bytes: &[u8], path: &Path, progress: &mut Progress<'_
                         return Err(damaged(path, &why));
                     }
                 }
+                Item::ResizeDb { keys, .. } => {
+                    // A damaged file may say anything, but a key takes at least so many bytes of it.
+                    let most = (bytes.len() - decoder.offset().min(bytes.len())) / ENTRY_BYTES_MIN;
+                    ctx.table.reserve(db, usize::try_from(keys).unwrap_or(usize::MAX).min(most));
+                }
                 Item::Entry { key, value, expires_unix_ms, idle_s, frequency } => {
                     let expiry = expires_unix_ms.map_or(Expiry::Clear, Expiry::At);
                     lanes.entry(db, lanes::Entry { key, value, expiry, idle_s, frequency });
@@ -305,6 +310,8 @@ fn load_rdb(ctx: &Context, bytes: &[u8], path: &Path, progress: &mut Progress<'_
     }
 }
 
+/// Bytes of the shortest entry: its type, the empty key, the empty value.
+const ENTRY_BYTES_MIN: usize = 3;
 /// Entries after which it is looked how far loading is.
 const PROGRESS_ENTRIES: u64 = 1024;
 

@@ -186,6 +186,14 @@ impl Map {
         }
     }
 
+    /// Makes room for so many entries at once.
+    pub(super) fn reserve(&mut self, entries: usize, order: Order, seed: &Seed) {
+        let homes = entries.saturating_mul(8).div_ceil(SLOTS * 7);
+        if homes > self.homes() {
+            self.rebuild(homes, order, seed);
+        }
+    }
+
     /// Puts an entry into the first free slot from its home on, or gives it back.
     fn place(&mut self, entry: Entry, hash: u64, order: Order) -> Result<Place, Entry> {
         let home = order.home(hash, self.homes());

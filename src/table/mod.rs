@@ -275,6 +275,17 @@ impl Table {
         self.databases[place].get().map_or(&[], |database| &database.stripes)
     }
 
+    /// Makes room for so many keys, so that loading them need not grow the table again and again.
+    pub fn reserve(&self, db: usize, keys: usize) {
+        let mean = keys >> self.stripe_bits;
+        // Chance gives some stripes more than others; nearly none gets more than this.
+        let room = mean + 3 * mean.isqrt();
+        let place = self.places[db].load(Ordering::Relaxed) as usize;
+        for stripe in &self.database(place).stripes {
+            stripe.lock().reserve(room, self.order(), self.seed());
+        }
+    }
+
     /// Number of keys, expired ones that are still there included.
     pub fn len(&self, db: usize) -> usize {
         self.stripes_of(db).iter().map(|stripe| stripe.lock().len()).sum()

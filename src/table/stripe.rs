@@ -76,6 +76,10 @@ impl Stripe {
         self.map.insert(entry, hash, order, seed)
     }
 
+    pub(super) fn reserve(&mut self, entries: usize, order: Order, seed: &Seed) {
+        self.map.reserve(entries, order, seed);
+    }
+
     pub(super) fn remove(&mut self, place: Place, hash: u64, order: Order, seed: &Seed) -> Option<Entry> {
         let entry = self.map.remove(place, hash, order, seed)?;
         self.bytes -= entry.bytes();

@@ -390,3 +390,20 @@ fn mass_deletion_gives_memory_back() {
     assert_eq!(table.counts(0, 0), Counts::default());
     assert!(table.stripes_of(0).iter().all(|stripe| stripe.lock().map().capacity() <= 128));
 }
+
+#[test]
+fn room_made_before_changes_nothing_but_the_number_of_buckets() {
+    let table = Table::with_stripes(1, 4, Seed::from_keys(1, 2));
+    let put = |name: &str| {
+        let address = table.address(0, name.as_bytes());
+        table.with_slot(address, name.as_bytes(), 0, |slot| slot.put_text(b"x", Expiry::Clear));
+    };
+    put("early");
+    table.reserve(0, 1000);
+    let capacity = || table.stripes_of(0).iter().map(|stripe| stripe.lock().map().capacity()).sum::<usize>();
+    let room = capacity();
+    (1..1000).for_each(|n| put(&format!("key:{n}")));
+    assert_eq!((table.len(0), capacity()), (1000, room));
+    table.reserve(0, 10);
+    assert_eq!(capacity(), room, "room is not given up");
+}
