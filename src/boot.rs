@@ -301,6 +301,8 @@ async fn serve(
     };
     ctx.loading.took_ms.store(report.took.as_millis() as u64, Ordering::Relaxed);
     ctx.loading.keys.store(report.keys, Ordering::Relaxed);
+    // What loading does to keys is no news to anybody.
+    ctx.table.set_heard(ctx.settings.load().observe.notify_keyspace_events.wants_any());
     ctx.loading.set(false);
     let banner = logging::banner(&BannerInfo {
         addresses,
@@ -394,6 +396,9 @@ fn apply_settings(
     }
     for name in &changed.names {
         match *name {
+            "notify-keyspace-events" => {
+                ctx.table.set_heard(config.observe.notify_keyspace_events.wants_any());
+            }
             "maxmemory" => ctx.measure_memory(config.memory.maxmemory),
             "loglevel" => logging.set_level(config.observe.loglevel),
             "appendfsync" => ctx.log.set_fsync(data::fsync(config.persistence.appendfsync)),

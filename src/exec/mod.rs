@@ -22,6 +22,7 @@ pub mod safety;
 pub mod session;
 pub mod sleep;
 pub mod spec;
+pub mod tell;
 pub mod turn;
 pub mod wait;
 

@@ -11,10 +11,10 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, operations, wait};
-use crate::base::bytes;
+use super::{Args, gate, limits, listen, operations, tell, wait};
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
+use crate::base::{bytes, event};
 use crate::clients;
 use crate::config::Config;
 use crate::resp::reply::Reply;
@@ -321,7 +321,13 @@ impl<'c> Desk<'c> {
                     if slot.exists() {
                         seat.hits.add(1)
                     } else {
-                        seat.misses.add(1)
+                        seat.misses.add(1);
+                        if !command.spec.has(flag::SILENT_MISS) {
+                            slot.tell(event::KEY_MISS);
+                        }
+                    }
+                    if ctx.table.is_heard() {
+                        tell::by_command(ctx, journal, now, slot.take_told());
                     }
                     handler(&mut args, slot.entry(), reply)
                 };
@@ -343,11 +349,16 @@ impl<'c> Desk<'c> {
                     if touches {
                         slot.mark_used();
                     }
-                    let effect = handler(&mut args, slot, reply)?;
-                    if !late && journal.commit(db, &effect, request) {
+                    let outcome = handler(&mut args, slot, reply);
+                    let changed =
+                        outcome.as_ref().is_ok_and(|effect| !late && journal.commit(db, effect, request));
+                    if changed {
                         seat.changes.add(1);
                     }
-                    Ok(effect)
+                    if ctx.table.is_heard() {
+                        tell::by_command(ctx, journal, now, tell::of_write(command, slot, changed));
+                    }
+                    outcome
                 };
                 let Some(locked) = locked else {
                     let address = self.address(db, key);
@@ -356,6 +367,7 @@ impl<'c> Desk<'c> {
                             slot.take_lapsed()
                                 .into_iter()
                                 .for_each(|lapsed| journal.lapsed(db, key, &lapsed));
+                            tell::by_command(ctx, journal, now, slot.take_told());
                             return None;
                         }
                         Some(body(slot, journal))
@@ -389,11 +401,14 @@ impl<'c> Desk<'c> {
                         seat.hits.add(found);
                         seat.misses.add(missed);
                     }
-                    let effect = outcome?;
-                    if journal.commit(db, &effect, request) {
+                    if outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request)) {
                         seat.changes.add(1);
                     }
-                    Ok(effect)
+                    if ctx.table.is_heard() {
+                        let told = tell::of_keys(command, request, db, locked.take_told());
+                        tell::by_command(ctx, journal, now, told);
+                    }
+                    outcome
                 };
                 let Some(locked) = locked else {
                     let mut locked = self.lock_keys(command, db, request);
@@ -421,10 +436,17 @@ impl<'c> Desk<'c> {
             Run::Host(handler) => {
                 let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 let marks = ctx.table.marks();
-                let effect = handler(&mut args, ctx, session, reply)?;
-                if journal.commit(db, &effect, request) {
+                let outcome = handler(&mut args, ctx, session, reply);
+                if outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request)) {
                     seat.changes.add(1);
                 }
+                if !session.outgoing.is_empty() {
+                    match journal {
+                        Journal::Unit(unit) => unit.queue.append(&mut session.outgoing),
+                        _ => std::mem::take(&mut session.outgoing).send(ctx, now),
+                    }
+                }
+                let effect = outcome?;
                 if !session.in_exec {
                     seat.changes.add(wait::settle_everywhere(ctx, marks, now) as u64);
                 }

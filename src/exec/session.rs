@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::listen::Subscriptions;
 use super::multi::Transaction;
+use super::tell::Queue;
 use super::wait::Waiting;
 use crate::base::random::Random;
 use crate::clients::Client;
@@ -42,6 +43,8 @@ pub struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// What was posted to it and must be sent before the reply of the command under way: see [`super::listen`].
     pub early: Vec<u8>,
+    /// What the command under way wants to be sent when its record is in the log.
+    pub outgoing: Queue,
     /// It sees all commands.
     pub monitor: bool,
     /// The log's sequence number that must be safe before the replies so far may leave.
@@ -84,6 +87,7 @@ impl Session {
             closing: false,
             subscriptions: None,
             early: Vec::new(),
+            outgoing: Queue::default(),
             monitor: false,
             need: 0,
             random,

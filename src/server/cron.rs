@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
-use crate::exec::{Context, commit::Journal, limits};
+use crate::exec::{Context, commit::Journal, limits, tell};
 use crate::table::expire::{Cursor, Progress};
 
 /// Time between two rounds.
@@ -74,8 +74,9 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
             let slice = ctx.clock.elapsed();
             let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
             let now = ctx.clock.unix_ms();
-            ctx.table.expire_some(cursor, now, is_time_up, |db, key, lapsed| {
+            ctx.table.expire_some(cursor, now, is_time_up, |db, key, lapsed, told| {
                 journal.lapsed(db, key, lapsed);
+                tell::publish(ctx, now, told);
                 ctx.stats.seat(seat).changes.add(1);
             })
         };

@@ -9,6 +9,7 @@ use super::slot::Slot;
 use super::stripe::Stripe;
 use super::{Address, Table, wait};
 use crate::base::clock::Millis;
+use crate::base::event;
 
 /// The stripes of a unit of work. Keys outside of them cannot be reached through it.
 pub struct Locked<'t> {
@@ -50,6 +51,8 @@ impl<'t> Locked<'t> {
             // More is needed than was known: let go of all, and lock all of it in order.
         };
         let awaited = addresses.to_vec();
+        let mut guards = guards;
+        guards.iter_mut().for_each(|(_, stripe)| stripe.forget_told());
         Locked {
             table,
             now,
@@ -75,6 +78,10 @@ impl<'t> Locked<'t> {
         self.guards.get_mut(held).map(|(_, stripe)| &mut **stripe)
     }
 
+    pub(super) fn stripes(&mut self) -> impl Iterator<Item = &mut Stripe> {
+        self.guards.iter_mut().map(|(_, stripe)| &mut **stripe)
+    }
+
     /// The time of the turn, in Unix milliseconds.
     pub fn now(&self) -> Millis {
         self.now
@@ -91,7 +98,10 @@ impl<'t> Locked<'t> {
         self.lapsed.extend(slot.take_lapsed().map(|lapsed| (db, key.to_vec(), lapsed)));
         match slot.exists() {
             true => self.lookups.0 += 1,
-            false => self.lookups.1 += 1,
+            false => {
+                self.lookups.1 += 1;
+                slot.tell(event::KEY_MISS);
+            }
         }
         slot
     }

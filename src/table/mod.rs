@@ -23,6 +23,7 @@ mod scan;
 pub mod slot;
 mod snapshot;
 mod stripe;
+pub mod told;
 pub mod wait;
 mod watch;
 
@@ -32,6 +33,7 @@ pub use locked::Locked;
 pub use scan::Page;
 pub use slot::{Expiry, Slot};
 pub use snapshot::Cut;
+pub use told::Happening;
 pub use wait::{Served, Waiter};
 pub use watch::Watch;
 
@@ -72,6 +74,10 @@ pub struct Table {
     held_until: AtomicI64,
     /// See [`Table::marks`].
     marks: AtomicU64,
+    /// See [`Table::is_heard`].
+    heard: AtomicBool,
+    /// Happenings that were kept, since the start.
+    happenings: AtomicU64,
 }
 
 struct Database {
@@ -132,6 +138,8 @@ impl Table {
             expire_cycles_cut: AtomicU64::new(0),
             held_until: AtomicI64::new(0),
             marks: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
+            happenings: AtomicU64::new(0),
         }
     }
 
@@ -229,6 +237,7 @@ impl Table {
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
         let mut stripe = self.lock(address.stripe);
+        stripe.forget_told();
         body(&mut Slot::open(self, &mut stripe, key, address.hash, now))
     }
 
@@ -242,6 +251,7 @@ impl Table {
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
         let mut stripe = self.lock(address.stripe);
+        stripe.forget_told();
         body(&mut Slot::look(self, &mut stripe, key, address.hash, now))
     }
 
@@ -265,7 +275,9 @@ impl Table {
 
     fn database(&self, place: usize) -> &Database {
         self.databases[place].get_or_init(|| Database {
-            stripes: (0..self.stripes()).map(|_| CachePadded::new(Mutex::new(Stripe::default()))).collect(),
+            stripes: (0..self.stripes())
+                .map(|_| CachePadded::new(Mutex::new(Stripe::of(place as u16))))
+                .collect(),
         })
     }
 

@@ -3,7 +3,7 @@
 //! Opening a slot removes the entry if its time has come, and the fields of a hash whose time has, so a handler never
 //! sees what has expired. The caller asks [`Slot::take_lapsed`] and logs the removal before the command's own effect.
 //! Every change lays the old value aside for a running snapshot and marks the watchers of the key: no handler can forget
-//! either.
+//! either. What happens to the key is told where somebody wants to hear of it: see [`super::told`].
 
 use super::Table;
 use super::entry::Entry;
@@ -11,6 +11,7 @@ use super::map::Place;
 use super::stripe::Stripe;
 use super::watch::Watch;
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::value::{TextRef, Value};
 
@@ -174,6 +175,7 @@ impl<'a> Slot<'a> {
         let Some(place) = self.place else {
             let (order, seed) = (self.table.order(), self.table.seed());
             self.place = Some(self.stripe.insert(entry, self.hash, order, seed));
+            self.tell(event::NEW);
             return;
         };
         let captured = self.is_captured(place);
@@ -212,7 +214,8 @@ impl<'a> Slot<'a> {
         true
     }
 
-    /// Removes the key; its value and deadline ([`NEVER`] without one), if it existed.
+    /// Takes the key out of its place; its value and deadline ([`NEVER`] without one), if it existed. Nobody is told that it
+    /// was removed: see [`Slot::remove`].
     pub fn take(&mut self) -> Option<(Value, Millis)> {
         let (order, seed) = (self.table.order(), self.table.seed());
         let place = self.place.take()?;
@@ -229,7 +232,11 @@ impl<'a> Slot<'a> {
 
     /// Removes the key; true when it existed.
     pub fn remove(&mut self) -> bool {
-        self.take().is_some()
+        let existed = self.take().is_some();
+        if existed {
+            self.tell(event::DEL);
+        }
+        existed
     }
 
     /// True when somebody sleeps until the key has something for it: see [`super::wait`].

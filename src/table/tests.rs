@@ -219,7 +219,7 @@ proptest! {
         }
         let mut removed = Vec::new();
         let mut cursor = Cursor::default();
-        while table.expire_some(&mut cursor, now, || true, |db, key, _| removed.push((db, key.to_vec()))) != Progress::Done {}
+        while table.expire_some(&mut cursor, now, || true, |db, key, _, _| removed.push((db, key.to_vec()))) != Progress::Done {}
         removed.sort();
         let due = deadlines.iter().enumerate().filter(|(_, at)| at.is_some_and(|at| at <= now));
         prop_assert_eq!(removed, due.map(|(key, _)| (1, key.to_be_bytes().to_vec())).collect::<Vec<_>>());
@@ -324,7 +324,9 @@ fn the_cycle_removes_fields_that_are_due() {
     put_hash(&table, b"g", &[Some(50)]);
     let cycle = |now| {
         let mut removed = Vec::new();
-        let seen = |_: usize, key: &[u8], lapsed: &Lapsed| removed.push((key.to_vec(), lapsed.clone()));
+        let seen = |_: usize, key: &[u8], lapsed: &Lapsed, _: Vec<Happening>| {
+            removed.push((key.to_vec(), lapsed.clone()))
+        };
         assert_eq!(table.expire_some(&mut Cursor::default(), now, || false, seen), Progress::Done);
         removed.sort_by(|(one, _), (other, _)| one.cmp(other));
         removed
