@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::base::clock::Clock;
 use crate::base::hash::Seed;
 use crate::base::random::Random;
@@ -23,6 +25,7 @@ use crate::cli::{
 use crate::clients::Clients;
 use crate::command;
 use crate::config::{BindAddress, Changed, Config, MaxmemoryPolicy, Settings};
+use crate::exec;
 use crate::exec::context::{ApplySettings, Context, Identity, Loading, Saves};
 use crate::exec::mailbox::{Mailbox, Order};
 use crate::exec::registry::Registry;
@@ -39,6 +42,7 @@ use crate::server::listener::{self, Listeners};
 use crate::server::snapshot::Jobs;
 use crate::server::steward::{self, End, Steward};
 use crate::table::Table;
+use crate::tracking::Tracking;
 
 pub use files::HostFiles;
 
@@ -215,6 +219,9 @@ fn context(
     let table = Table::new(config.process.databases as usize, Seed::random());
     apply_access(&table, &config);
     table.access.tick(clock.unix_ms());
+    let tracking = Arc::new(Tracking::default());
+    exec::tracking::observe(&table, &tracking);
+    exec::tracking::set_limits(&tracking, &config);
     let log = data::log(storage, &config, lock);
     let identity = Identity {
         run_id: Random::from_os().hex40(),
@@ -236,6 +243,8 @@ fn context(
         log,
         clients: Clients::default(),
         pubsub: Arc::default(),
+        tracking,
+        bounds: Arc::new(ArcSwap::from_pointee(exec::limits::outbox(&config, clock.unix_ms()))),
         stats: Stats::new(workers + 2, registry.total()),
         slowlog: Slowlog::default(),
         operations: Operations::default(),
@@ -402,6 +411,7 @@ fn apply_settings(
             "maxmemory" => ctx.measure_memory(config.memory.maxmemory),
             "loglevel" => logging.set_level(config.observe.loglevel),
             "appendfsync" => ctx.log.set_fsync(data::fsync(config.persistence.appendfsync)),
+            "tracking-table-max-keys" => exec::tracking::set_limits(&ctx.tracking, config),
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => apply_access(&ctx.table, config),
             _ => {}
         }

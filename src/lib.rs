@@ -17,6 +17,7 @@
 //! F3  exec                              how any command is run: spec, registry, args, session, gate, run, commit, multi
 //! F2  table log config observe clients  keys and locks | bytes on disk | settings | counters | who is connected
 //!     pubsub                            who listens to which channel
+//!     tracking                          who has read what
 //! F1  resp value                        the wire without sockets | data types without keys, locks or protocol
 //! F0  base                              bytes, numbers, glob, clock, random, hash, limits, refusal
 //! ```
@@ -32,6 +33,7 @@ pub mod log;
 pub mod observe;
 pub mod pubsub;
 pub mod table;
+pub mod tracking;
 
 pub mod exec;
 

@@ -319,3 +319,12 @@ fn the_words_of_a_syntax_are_counted() {
         assert_eq!(words_of(syntax), expected, "{syntax}");
     }
 }
+
+#[test]
+fn whatever_reads_keys_is_run_in_a_way_that_remembers_who_reads_them() {
+    assert_rule(|_, spec| {
+        spec.keys.is_empty()
+            || !spec.has(flag::READONLY)
+            || matches!(spec.run, Run::Read(_) | Run::Keys(_) | Run::Host(_))
+    });
+}

@@ -23,6 +23,7 @@ pub mod session;
 pub mod sleep;
 pub mod spec;
 pub mod tell;
+pub mod tracking;
 pub mod turn;
 pub mod wait;
 

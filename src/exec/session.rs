@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::listen::Subscriptions;
 use super::multi::Transaction;
 use super::tell::Queue;
+use super::tracking::Tracked;
 use super::wait::Waiting;
 use crate::base::random::Random;
 use crate::clients::Client;
@@ -29,6 +30,8 @@ pub struct Session {
     pub watch: Watch,
     /// The watched keys.
     pub watched: Vec<(usize, Vec<u8>)>,
+    /// What it has chosen by CLIENT TRACKING ON.
+    pub tracking: Option<Box<Tracked>>,
     /// The keys that its command waits for.
     pub waiting: Option<Waiting>,
     /// What becomes of its replies.
@@ -80,6 +83,7 @@ impl Session {
             in_exec: false,
             watch: Watch::default(),
             watched: Vec::new(),
+            tracking: None,
             waiting: None,
             replies: Replies::On,
             mute: false,

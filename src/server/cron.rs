@@ -27,6 +27,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         ctx.table.access.tick(now);
         sample(&ctx);
         note_syncs(&ctx, now, &mut syncs);
+        ctx.bounds.store(Arc::new(limits::outbox(&ctx.settings.load(), now)));
         ctx.measure_memory(ctx.settings.load().memory.maxmemory);
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expire(&ctx, seat, &mut cursor).await;
@@ -80,6 +81,7 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
                 ctx.stats.seat(seat).changes.add(1);
             })
         };
+        ctx.tracking.broadcast();
         if journal.last() > 0
             && let Err(fault) = ctx.log.flush(journal.last(), ctx.clock.unix_ms())
         {

@@ -24,6 +24,8 @@ pub struct Locked<'t> {
     pub(super) awaited: Vec<Address>,
     /// See [`Locked::take_left`].
     pub(super) left: Vec<Address>,
+    /// See [`Locked::by`].
+    author: u64,
 }
 
 impl<'t> Locked<'t> {
@@ -62,6 +64,7 @@ impl<'t> Locked<'t> {
             guards,
             awaited,
             left: Vec::new(),
+            author: 0,
         }
     }
 
@@ -87,6 +90,11 @@ impl<'t> Locked<'t> {
         self.now
     }
 
+    /// From now on changes are made on behalf of the client with this number: see [`Slot::by`].
+    pub fn by(&mut self, author: u64) {
+        self.author = author;
+    }
+
     /// The slot of a key of database `db`, for a handler: what opening it removed, and whether the key was there, is kept
     /// for [`Locked::take_lapsed`] and [`Locked::take_lookups`].
     ///
@@ -95,6 +103,7 @@ impl<'t> Locked<'t> {
     /// As [`Locked::open`].
     pub fn slot<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
         let mut slot = Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key);
+        slot.by(self.author);
         self.lapsed.extend(slot.take_lapsed().map(|lapsed| (db, key.to_vec(), lapsed)));
         match slot.exists() {
             true => self.lookups.0 += 1,
@@ -113,7 +122,9 @@ impl<'t> Locked<'t> {
     /// When the key's stripe was not among the addresses locked: a defect of the command's key specification, which
     /// must end loudly rather than touch a key that nobody checked.
     pub fn open<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
-        Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key)
+        let mut slot = Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key);
+        slot.by(self.author);
+        slot
     }
 
     #[expect(clippy::panic, reason = "an undeclared key is a defect of the program, not of its input")]

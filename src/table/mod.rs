@@ -18,6 +18,7 @@ pub mod expire;
 mod lapsed;
 pub mod locked;
 mod map;
+mod observe;
 mod prefetch;
 mod scan;
 pub mod slot;
@@ -30,6 +31,7 @@ mod watch;
 pub use entry::Entry;
 pub use lapsed::Lapsed;
 pub use locked::Locked;
+pub use observe::Observer;
 pub use scan::Page;
 pub use slot::{Expiry, Slot};
 pub use snapshot::Cut;
@@ -78,6 +80,8 @@ pub struct Table {
     heard: AtomicBool,
     /// Happenings that were kept, since the start.
     happenings: AtomicU64,
+    /// Who is told of changes, while somebody is.
+    observed: observe::Observed,
 }
 
 struct Database {
@@ -140,6 +144,7 @@ impl Table {
             marks: AtomicU64::new(0),
             heard: AtomicBool::new(false),
             happenings: AtomicU64::new(0),
+            observed: observe::Observed::default(),
         }
     }
 

@@ -39,6 +39,8 @@ fn swap(
     }
     session.need = session.need.max(remove_lapsed(ctx, [one, other], args.now(), &mut session.outgoing));
     ctx.table.swap(one, other, args.now());
+    // Any key may now hold something else. Redis leaves caches stale here.
+    ctx.tracking.flushed();
     Ok(Effect::Same)
 }
 
