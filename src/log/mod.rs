@@ -16,12 +16,14 @@
 //! open           directory → replay → running log
 //! writer, sync   append, flush, sync
 //! rewrite        a new base, while writes go on
+//! annex          an increment brought in from elsewhere, wholly or not at all
 //! fault          what can go wrong
 //! ```
 //!
 //! Nothing here knows of tables: replay hands out arguments, a rewrite is handed entries. Of commands only those have a
 //! name here that a base may end with (`rdb::tail`).
 
+mod annex;
 mod batch;
 #[cfg(test)]
 mod crash_tests;
@@ -42,6 +44,7 @@ pub mod storage;
 mod sync;
 pub mod writer;
 
+pub use annex::Annex;
 pub use batch::{Batch, Command, Unit};
 pub use fault::{LogFault, LogFaultKind};
 pub use groups::GroupSizes;
