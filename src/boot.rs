@@ -5,6 +5,7 @@
 
 mod data;
 mod files;
+pub mod foreign;
 mod lanes;
 mod operations;
 
@@ -56,7 +57,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(code: u8, line: impl Into<String>) -> Self {
+    /// A failure with this exit code and line.
+    pub fn new(code: u8, line: impl Into<String>) -> Self {
         Failure { line: line.into(), code }
     }
 }
@@ -232,6 +234,7 @@ fn context(
     };
     let saves = Saves::default();
     saves.last_save.store(clock.unix_ms() / 1000, Ordering::Relaxed);
+    saves.last_json.store(clock.unix_ms() / 1000, Ordering::Relaxed);
     saves.last_save_ok.store(true, Ordering::Relaxed);
     saves.last_rewrite_ok.store(true, Ordering::Relaxed);
     saves.last_save_seconds.store(-1, Ordering::Relaxed);

@@ -10,7 +10,7 @@
 //! The floors. A folder uses only floors below its own, never a sibling; `tests/tidy.rs` checks every path.
 //!
 //! ```text
-//! F7  boot cli logging main             wiring only
+//! F7  boot cli logging port main        wiring only; import and export
 //! F6  server                            sockets: listener, connection, worker, cron; the steward of snapshots
 //! F5  gateway                           HTTP: the key API, REST for every command, metrics, health, the console
 //! F4  command                           the commands: one verb, one file, one row in the table
@@ -46,5 +46,6 @@ pub mod server;
 pub mod boot;
 pub mod cli;
 pub mod logging;
+pub mod port;
 
 pub use base::version::{REDIS_VERSION, VERSION};

@@ -10,12 +10,14 @@ use crate::cli::{EXIT_CANNOT_CREATE, EXIT_CORRUPT_DATA, EXIT_IO, EXIT_LOCKED};
 use crate::clients::{Arrival, Client};
 use crate::config::{AppendFsync, Config};
 use crate::exec::{Context, Session, replay};
+use crate::log::json::{JsonError, JsonKind, read_object};
 use crate::log::rdb::{Decoder, Header, Item};
 use crate::log::storage::Storage;
 use crate::log::{self, BaseKind, Command, DirectoryLock, Fsync, Log, LogOptions, Names, OpenError};
 use crate::resp::request::OwnedRequest;
 use crate::server::snapshot;
 use crate::table::Expiry;
+use crate::value::{Text, Value};
 
 /// Proof that the directory is ours.
 pub(super) type Lock = Arc<DirectoryLock>;
@@ -77,6 +79,8 @@ pub(super) fn load(ctx: &Context, storage: &Arc<dyn Storage>) -> Result<Report, 
         let dump = dump_path(&config);
         if storage.exists(&dump).map_err(|error| unreadable(&dump, &error))? {
             load_dump(ctx, storage, &dump)?;
+        } else {
+            load_json(ctx, storage, &config)?;
         }
     }
     let keys = (0..ctx.table.databases()).map(|db| ctx.table.len(db) as u64).sum();
@@ -108,12 +112,9 @@ fn load_log(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Resul
     if opened.fresh && storage.exists(&dump).map_err(|error| unreadable(&dump, &error))? {
         tracing::info!(file = %dump.display(), "there is no log yet: loading the snapshot");
         load_dump(ctx, storage, &dump)?;
-        let header = header(ctx);
-        opened
-            .set_first_base(&header, |writer| {
-                snapshot::write_entries(&ctx.table, ctx.clock.unix_ms(), writer)
-            })
-            .map_err(open_failure)?;
+        begin_with_table(ctx, &mut opened)?;
+    } else if opened.fresh && load_json(ctx, storage, config)? {
+        begin_with_table(ctx, &mut opened)?;
     } else {
         replay_log(ctx, storage, &mut opened)?;
     }
@@ -127,6 +128,45 @@ fn load_log(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Resul
     ctx.log
         .spawn_sync_thread()
         .map_err(|error| Failure::new(EXIT_IO, format!("no thread to sync the log: {error}")))
+}
+
+/// Makes what is in the table the first base of a log.
+fn begin_with_table(ctx: &Context, opened: &mut log::Opened) -> Result<(), Failure> {
+    let fill = |writer: &mut _| snapshot::write_entries(&ctx.table, ctx.clock.unix_ms(), writer);
+    opened.set_first_base(&header(ctx), fill).map_err(open_failure)
+}
+
+/// Loads the file of `json-save`, where there is one; whether there was.
+fn load_json(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Result<bool, Failure> {
+    let Some((file, _)) = config.persistence.json_save.plan() else { return Ok(false) };
+    let path = config.persistence.dir.join(file);
+    if !storage.exists(&path).map_err(|error| unreadable(&path, &error))? {
+        return Ok(false);
+    }
+    tracing::info!(file = %path.display(), "there is neither a log nor a snapshot: loading the JSON save");
+    ctx.loading.total.store(storage.len(&path).unwrap_or(0), Relaxed);
+    let source = storage.open_read(&path).map_err(|error| unreadable(&path, &error))?;
+    let mut as_text = 0u64;
+    let outcome = read_object(std::io::BufReader::new(source), |key, text, kind| {
+        as_text += u64::from(kind != JsonKind::String);
+        let key = key.as_bytes();
+        ctx.table.with_slot(ctx.table.address(0, key), key, 0, |slot| {
+            slot.put(Value::from(Text::new(text)), Expiry::Clear);
+        });
+        Ok::<(), ()>(())
+    });
+    outcome.map_err(|error| match error {
+        JsonError::Io(error) => unreadable(&path, &error),
+        JsonError::Malformed(why) => damaged(&path, &why),
+        JsonError::Stopped(()) => damaged(&path, "it could not be read to its end"),
+    })?;
+    if as_text > 0 {
+        tracing::warn!(
+            values = as_text,
+            "values of the JSON save that are no strings were loaded as their text"
+        );
+    }
+    Ok(true)
 }
 
 fn header(ctx: &Context) -> Header<'static> {
@@ -171,7 +211,7 @@ fn replay_log(ctx: &Context, storage: &Arc<dyn Storage>, opened: &mut log::Opene
 }
 
 /// Carries out all units that a reader gives; how the file ended, and the first record that could not be carried out.
-fn run_units(
+pub(super) fn run_units(
     ctx: &Context,
     mut reader: log::Reader<'_>,
     progress: &mut Progress<'_>,
@@ -233,7 +273,7 @@ impl<'c> Replayer<'c> {
 }
 
 /// How far loading is: for INFO and, when it takes long, for whoever looks at the log.
-struct Progress<'c> {
+pub(super) struct Progress<'c> {
     ctx: &'c Context,
     files_done: u64,
     told: Duration,
@@ -243,7 +283,7 @@ struct Progress<'c> {
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 impl<'c> Progress<'c> {
-    fn new(ctx: &'c Context) -> Self {
+    pub(super) fn new(ctx: &'c Context) -> Self {
         Progress { ctx, files_done: ctx.loading.done.load(Relaxed), told: ctx.clock.elapsed() }
     }
 
@@ -272,7 +312,12 @@ fn load_dump(ctx: &Context, storage: &Arc<dyn Storage>, path: &Path) -> Result<(
 }
 
 /// Loads an RDB file's entries; where its tail begins.
-fn load_rdb(ctx: &Context, bytes: &[u8], path: &Path, progress: &mut Progress<'_>) -> Result<usize, Failure> {
+pub(super) fn load_rdb(
+    ctx: &Context,
+    bytes: &[u8],
+    path: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<usize, Failure> {
     let mut decoder = Decoder::new(bytes).map_err(|error| damaged(path, &error.to_string()))?;
     let (offset, refused) = lanes::over(ctx, |lanes| {
         let mut db = 0;
@@ -315,11 +360,11 @@ const ENTRY_BYTES_MIN: usize = 3;
 /// Entries after which it is looked how far loading is.
 const PROGRESS_ENTRIES: u64 = 1024;
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(EXIT_IO, format!("cannot read {}: {error}", path.display()))
 }
 
-fn damaged(path: &Path, why: &str) -> Failure {
+pub(super) fn damaged(path: &Path, why: &str) -> Failure {
     Failure::new(EXIT_CORRUPT_DATA, format!("{}: {why}. Nothing was changed on the disk", path.display()))
 }
 

@@ -157,4 +157,10 @@ pub struct Saves {
     pub rewrites: AtomicU64,
     /// The seat counters' sum of changes at the last successful save.
     pub changes_at_save: AtomicU64,
+    /// The JSON file of `json-save` is being written.
+    pub saving_json: AtomicBool,
+    /// Unix seconds of the last attempt to write it, or of the start.
+    pub last_json: AtomicI64,
+    /// The sum of changes at the last one that succeeded, and one more; 0 before the first.
+    pub changes_at_json: AtomicU64,
 }

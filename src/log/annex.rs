@@ -14,7 +14,7 @@
 
 use std::io::{self, Write};
 
-use super::manifest::{Entry, Manifest};
+use super::manifest::Entry;
 use super::open::{OpenError, Opened, failed};
 use super::rdb::{Header, RdbWriter};
 use super::record::{Check, GROUP_LINE, Section, Seq, encode_command};

@@ -10,6 +10,7 @@
 //! record, resp   the text of an increment
 //! reader, batch  increment → units, and a verdict on its end
 //! rdb            base and dump.rdb, both ways
+//! json           the ancestors' file: one object of strings, both ways
 //! manifest       which files count
 //! place          where they are
 //! replace        a file that appears whole or not at all
@@ -30,6 +31,7 @@ mod crash_tests;
 pub mod fault;
 mod generation;
 mod groups;
+pub mod json;
 pub mod manifest;
 pub mod open;
 pub mod place;

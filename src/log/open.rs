@@ -149,6 +149,9 @@ pub(super) fn failed(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Erro
     move |error| OpenError::Io { doing, path, error }
 }
 
+/// The last increment's number, and the file open for appending.
+type LastIncrement = (u64, Arc<dyn File>);
+
 /// Looks what is there. The lock is kept for the life of the log.
 pub fn open(storage: Arc<dyn Storage>, lock: Arc<DirectoryLock>, names: Names) -> Result<Opened, OpenError> {
     let place = Place { storage, lock, names };
@@ -450,9 +453,8 @@ impl Opened {
         Ok(())
     }
 
-    /// Puts on the device what a killed server has written and may still be with the operating system only. The last
-    /// increment's number, and the file open for appending.
-    pub(super) fn sync_increments(&self) -> Result<Option<(u64, Arc<dyn File>)>, OpenError> {
+    /// Puts on the device what a killed server has written and may still be with the operating system only.
+    pub(super) fn sync_increments(&self) -> Result<Option<LastIncrement>, OpenError> {
         let mut last = None;
         for entry in &self.generation.manifest.increments {
             let path = self.place.path(&entry.name);

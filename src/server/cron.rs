@@ -36,6 +36,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
             end_idle_connections(&ctx, now);
             end_overfull_connections(&ctx, now);
             save_if_due(&ctx, now);
+            save_json_if_due(&ctx, now);
             rewrite_if_broken(&ctx);
         }
         rewrite_if_grown(&ctx);
@@ -123,6 +124,19 @@ fn save_if_due(ctx: &Context, now: i64) {
     if due && !ctx.saves.saving.load(Relaxed) && !ctx.loading.is_active() {
         let (done, _) = tokio::sync::oneshot::channel();
         ctx.mailbox.post(Order::Save { done });
+    }
+}
+
+/// `json-save`: every so many seconds, if anything has changed.
+fn save_json_if_due(ctx: &Context, now: i64) {
+    let config = ctx.settings.load();
+    let Some((_, seconds)) = config.persistence.json_save.plan() else { return };
+    let saves = &ctx.saves;
+    let has_changed = ctx.stats.sum(|seat| &seat.changes) + 1 != saves.changes_at_json.load(Relaxed);
+    let passed = now / 1000 - saves.last_json.load(Relaxed);
+    let due = has_changed && passed >= seconds as i64 && !ctx.loading.is_active();
+    if due && !saves.saving_json.swap(true, Relaxed) {
+        ctx.mailbox.post(Order::SaveJson);
     }
 }
 
