@@ -70,7 +70,8 @@ impl<'a> Slot<'a> {
         now: Millis,
     ) -> Self {
         let place = stripe.find(key, hash, table.order());
-        let mut slot = Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false };
+        let mut slot =
+            Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false, author: 0 };
         if slot.entry().is_some_and(|entry| entry.due() <= now) && !slot.pass_over() {
             slot.lapse();
         }
