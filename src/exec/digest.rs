@@ -1,23 +1,31 @@
 //! A fingerprint of the data: the same for the same data, however it is stored and in whatever order it came.
 //!
-//! DEBUG DIGEST and the tests compare by it: before and after a restart, a rewrite or a crash. Each key contributes the
-//! SHA-1 of its database, name, type, deadline and value, and the contributions are xor-ed, so their order does not
-//! matter. No key at all gives zeros. It has the form of Redis's own digest but not its value: Redis's depends on how it
-//! walks its values.
-//!
-//! What is hashed, each field behind its length (8 bytes, little-endian), so that no two keys run together:
+//! DEBUG DIGEST and the tests compare by it: before and after a restart, a rewrite or a crash, and between this server and
+//! redis-server, which computes the same. Two operations on 20 bytes build it, both with a text's SHA-1:
 //!
 //! ```text
-//! key in a database:  db (8 bytes) | key | contents
-//! contents:           type's name | deadline (8 bytes; i64::MAX without one) | value
-//! string:             its bytes, also where it is kept as an integer
+//! add(text)      sum = sum ^ SHA-1(text)                    the order of what is added does not count
+//! mix(text)      sum = SHA-1(sum ^ SHA-1(text))             it counts
+//!
+//! all            for each database that holds keys, in order:  mix(number)
+//!                for each of its keys:  add(from zeros: mix(key), contents)
+//! contents       mix(number of the type), value, add("!!expire!!") where there is a deadline
+//! string         mix(bytes), also where it is kept as an integer
+//! list           for each element:  mix(element)
+//! set            for each member:   add(member)
+//! sorted set     for each member:   add(from zeros: mix(member), mix(score as %.17g))
+//! hash           for each field:    add(from zeros: mix(name), mix(value))
 //! ```
+//!
+//! Numbers are 4 bytes, the highest first. No key at all gives zeros. The deadline of a field of a hash, which Redis 7.0
+//! does not have, is mixed in behind its value. When a key expires is not part of it, as in Redis: only that it does.
 
 use sha1::{Digest as _, Sha1};
 
-use crate::base::clock::Millis;
+use crate::base::clock::{Millis, NEVER};
+use crate::base::number;
 use crate::table::{Entry, Table};
-use crate::value::ValueRef;
+use crate::value::{Kind, ValueRef};
 
 /// See the module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,12 +36,15 @@ impl Digest {
     pub fn of_table(table: &Table, now: Millis) -> Digest {
         let mut sum = Digest::default();
         for db in 0..table.databases() {
+            let mut is_empty = true;
             table.for_each(db, now, |entry| {
-                let mut hash = Sha1::new();
-                field(&mut hash, &(db as u64).to_le_bytes());
-                field(&mut hash, entry.key());
-                contents(&mut hash, entry);
-                sum.add(Digest(hash.finalize().into()));
+                if std::mem::take(&mut is_empty) {
+                    sum.mix(&(db as u32).to_be_bytes());
+                }
+                let mut of_key = Digest::default();
+                of_key.mix(entry.key());
+                of_key.take_in(entry);
+                sum.add(&of_key.0);
             });
         }
         sum
@@ -41,13 +52,57 @@ impl Digest {
 
     /// Of a key's contents, whatever it is called.
     pub fn of_contents(entry: &Entry) -> Digest {
-        let mut hash = Sha1::new();
-        contents(&mut hash, entry);
-        Digest(hash.finalize().into())
+        let mut sum = Digest::default();
+        sum.take_in(entry);
+        sum
     }
 
-    fn add(&mut self, other: Digest) {
-        self.0.iter_mut().zip(other.0).for_each(|(byte, more)| *byte ^= more);
+    fn take_in(&mut self, entry: &Entry) {
+        self.mix(&type_number(entry.kind()).to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        match entry.value() {
+            ValueRef::Text(text) => self.mix(text.bytes(&mut buffer)),
+            ValueRef::List(list) => list.iter().for_each(|item| self.mix(item.bytes(&mut buffer))),
+            ValueRef::Set(set) => set.iter().for_each(|member| self.add(member.bytes(&mut buffer))),
+            ValueRef::ZSet(zset) => zset.iter().for_each(|(member, score)| {
+                let mut of_member = Digest::default();
+                of_member.mix(member.bytes(&mut buffer));
+                of_member.mix(number::format_double(score).as_bytes());
+                self.add(&of_member.0);
+            }),
+            ValueRef::Hash(fields) => fields.iter().for_each(|field| {
+                let mut of_field = Digest::default();
+                of_field.mix(field.name.bytes(&mut buffer));
+                of_field.mix(field.value.bytes(&mut buffer));
+                if field.deadline != NEVER {
+                    of_field.mix(&field.deadline.to_be_bytes());
+                }
+                self.add(&of_field.0);
+            }),
+        }
+        if entry.expiry() != NEVER {
+            self.add(b"!!expire!!");
+        }
+    }
+
+    fn mix(&mut self, text: &[u8]) {
+        self.add(text);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        self.0.iter_mut().zip(Sha1::digest(text)).for_each(|(byte, more)| *byte ^= more);
+    }
+}
+
+/// The number that Redis gives a type.
+fn type_number(kind: Kind) -> u32 {
+    match kind {
+        Kind::Text => 0,
+        Kind::List => 1,
+        Kind::Set => 2,
+        Kind::ZSet => 3,
+        Kind::Hash => 4,
     }
 }
 
@@ -56,54 +111,6 @@ impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
-}
-
-fn contents(hash: &mut Sha1, entry: &Entry) {
-    field(hash, entry.kind().name().as_bytes());
-    field(hash, &entry.expiry().to_le_bytes());
-    let mut buffer = itoa::Buffer::new();
-    match entry.value() {
-        ValueRef::Text(text) => field(hash, text.bytes(&mut buffer)),
-        ValueRef::List(list) => list.iter().for_each(|item| field(hash, item.bytes(&mut buffer))),
-        ValueRef::Hash(fields) => unordered(
-            hash,
-            fields.iter().map(|found| {
-                let (mut name, mut value) = (itoa::Buffer::new(), itoa::Buffer::new());
-                let mut sum = Sha1::new();
-                field(&mut sum, found.name.bytes(&mut name));
-                field(&mut sum, found.value.bytes(&mut value));
-                field(&mut sum, &found.deadline.to_le_bytes());
-                sum
-            }),
-        ),
-        ValueRef::Set(set) => unordered(
-            hash,
-            set.iter().map(|member| {
-                let mut sum = Sha1::new();
-                field(&mut sum, member.bytes(&mut itoa::Buffer::new()));
-                sum
-            }),
-        ),
-        // Ordered by score and member: the order is part of the contents, so it need not be undone.
-        ValueRef::ZSet(zset) => zset.iter().for_each(|(member, score)| {
-            field(hash, member.bytes(&mut itoa::Buffer::new()));
-            field(hash, &score.to_le_bytes());
-        }),
-    }
-}
-
-/// Elements whose order does not count: their digests are xor-ed.
-fn unordered(hash: &mut Sha1, elements: impl Iterator<Item = Sha1>) {
-    let mut sum = [0u8; 20];
-    for element in elements {
-        sum.iter_mut().zip(element.finalize()).for_each(|(byte, more)| *byte ^= more);
-    }
-    field(hash, &sum);
-}
-
-fn field(hash: &mut Sha1, bytes: &[u8]) {
-    hash.update((bytes.len() as u64).to_le_bytes());
-    hash.update(bytes);
 }
 
 #[cfg(test)]
@@ -140,6 +147,7 @@ mod tests {
             (0, "a", "bc", Expiry::Clear),
             (0, "ab", "d", Expiry::Clear),
             (0, "ab", "c", Expiry::At(5)),
+            (0, "ab", "", Expiry::Clear),
         ] {
             assert_ne!(digest(&[other]), key, "{other:?}");
         }
