@@ -21,8 +21,6 @@ pub enum Order {
         /// Answered when it is written.
         done: Done,
     },
-    /// Write the JSON file of `json-save`.
-    SaveJson,
     /// Rewrite the log.
     Rewrite {
         /// Answered when it is done.

@@ -40,15 +40,11 @@ fn publish(
     kind: Kind,
     args: &mut Args<'_>,
     ctx: &Context,
-    session: &mut Session,
+    _: &mut Session,
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let (channel, message) = (args.word()?, args.word()?);
-    // A transaction's message waits for its record: it may tell of what the transaction did.
-    let told = match session.in_exec {
-        true => session.outgoing.publish(ctx, kind, channel, message),
-        false => listen::publish(ctx, args.settings(), args.now(), kind, channel, message),
-    };
+    let told = listen::publish(ctx, args.settings(), args.now(), kind, channel, message);
     reply.int(told as i64);
     Ok(Effect::None)
 }

@@ -2,7 +2,6 @@
 //!
 //! A key that does not exist counts as 0; the deadline of one that does stays.
 
-use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -44,7 +43,6 @@ const INCR: Spec = Spec {
     group: Group::String,
     summary: "Adds one to the integer that a key holds.",
     syntax: "key",
-    event: Some(event::string("incrby")),
     run: Run::Write(incr),
     ..Spec::DEFAULT
 };
