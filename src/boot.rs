@@ -5,6 +5,8 @@
 
 mod data;
 mod files;
+pub mod foreign;
+mod lanes;
 mod operations;
 
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::base::clock::Clock;
 use crate::base::hash::Seed;
@@ -22,6 +26,7 @@ use crate::cli::{
 use crate::clients::Clients;
 use crate::command;
 use crate::config::{BindAddress, Changed, Config, MaxmemoryPolicy, Settings};
+use crate::exec;
 use crate::exec::context::{ApplySettings, Context, Identity, Loading, Saves};
 use crate::exec::mailbox::{Mailbox, Order};
 use crate::exec::registry::Registry;
@@ -38,6 +43,7 @@ use crate::server::listener::{self, Listeners};
 use crate::server::snapshot::Jobs;
 use crate::server::steward::{self, End, Steward};
 use crate::table::Table;
+use crate::tracking::Tracking;
 
 pub use files::HostFiles;
 
@@ -51,7 +57,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(code: u8, line: impl Into<String>) -> Self {
+    /// A failure with this exit code and line.
+    pub fn new(code: u8, line: impl Into<String>) -> Self {
         Failure { line: line.into(), code }
     }
 }
@@ -214,6 +221,9 @@ fn context(
     let table = Table::new(config.process.databases as usize, Seed::random());
     apply_access(&table, &config);
     table.access.tick(clock.unix_ms());
+    let tracking = Arc::new(Tracking::default());
+    exec::tracking::observe(&table, &tracking);
+    exec::tracking::set_limits(&tracking, &config);
     let log = data::log(storage, &config, lock);
     let identity = Identity {
         run_id: Random::from_os().hex40(),
@@ -224,6 +234,7 @@ fn context(
     };
     let saves = Saves::default();
     saves.last_save.store(clock.unix_ms() / 1000, Ordering::Relaxed);
+    saves.last_json.store(clock.unix_ms() / 1000, Ordering::Relaxed);
     saves.last_save_ok.store(true, Ordering::Relaxed);
     saves.last_rewrite_ok.store(true, Ordering::Relaxed);
     saves.last_save_seconds.store(-1, Ordering::Relaxed);
@@ -235,6 +246,8 @@ fn context(
         log,
         clients: Clients::default(),
         pubsub: Arc::default(),
+        tracking,
+        bounds: Arc::new(ArcSwap::from_pointee(exec::limits::outbox(&config, clock.unix_ms()))),
         stats: Stats::new(workers + 2, registry.total()),
         slowlog: Slowlog::default(),
         operations: Operations::default(),
@@ -300,6 +313,8 @@ async fn serve(
     };
     ctx.loading.took_ms.store(report.took.as_millis() as u64, Ordering::Relaxed);
     ctx.loading.keys.store(report.keys, Ordering::Relaxed);
+    // What loading does to keys is no news to anybody.
+    ctx.table.set_heard(ctx.settings.load().observe.notify_keyspace_events.wants_any());
     ctx.loading.set(false);
     let banner = logging::banner(&BannerInfo {
         addresses,
@@ -393,9 +408,13 @@ fn apply_settings(
     }
     for name in &changed.names {
         match *name {
+            "notify-keyspace-events" => {
+                ctx.table.set_heard(config.observe.notify_keyspace_events.wants_any());
+            }
             "maxmemory" => ctx.measure_memory(config.memory.maxmemory),
             "loglevel" => logging.set_level(config.observe.loglevel),
             "appendfsync" => ctx.log.set_fsync(data::fsync(config.persistence.appendfsync)),
+            "tracking-table-max-keys" => exec::tracking::set_limits(&ctx.tracking, config),
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => apply_access(&ctx.table, config),
             _ => {}
         }

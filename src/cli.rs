@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pinstripe [FILE | -] [--directive value …]…
+//! pinstripe import … | export …                  see `port`
 //! ```
 //!
 //! The words after `--directive` up to the next `--` are its values, as redis-server has it; so the arguments are free
@@ -9,15 +10,23 @@
 //! is its value even if it starts with `--`, except after `--save`; and a directive and its values may be one argument
 //! (`'--save 900 1'`).
 
+mod port;
+
 use crate::config::{self, ConfigError, ConfigFiles, Loaded};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+pub use port::{Export, Import, InputFormat, OutputFormat};
+
 /// The server ended as it was told to.
 pub const EXIT_OK: u8 = 0;
 /// The data on the disk is damaged; nothing was changed.
 pub const EXIT_CORRUPT_DATA: u8 = 65;
+/// What is to be imported or exported is not there.
+pub const EXIT_NO_INPUT: u8 = 66;
+/// The server to import into or export from cannot be reached, or has refused something.
+pub const EXIT_UNAVAILABLE: u8 = 69;
 /// An error of the program itself.
 pub const EXIT_INTERNAL: u8 = 70;
 /// A file or directory cannot be made or written.
@@ -42,6 +51,14 @@ pub enum Action {
     CheckConfig(Request),
     /// Serve.
     Run(Request),
+    /// Bring keys in, and exit.
+    Import(Import),
+    /// Write keys out, and exit.
+    Export(Export),
+    /// Print this text, which was asked for, and exit.
+    Explain(String),
+    /// Print this text, which says what is wrong with the arguments; exit with [`EXIT_CONFIG`].
+    Misused(String),
 }
 
 /// Where the settings come from.
@@ -69,6 +86,12 @@ impl Request {
 /// The first argument that makes no sense; exit with [`EXIT_CONFIG`].
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, ConfigError> {
     let mut args = args.into_iter().peekable();
+    if args.next_if(|arg| arg == "import").is_some() {
+        return Ok(port::import(args.collect()));
+    }
+    if args.next_if(|arg| arg == "export").is_some() {
+        return Ok(port::export(args.collect()));
+    }
     let mut request = Request::default();
     if let Some(file) = args.next_if(|arg| arg == "-" || !starts_with(arg, "-")) {
         request.file = Some(PathBuf::from(file));
@@ -168,12 +191,16 @@ const HELP: &str = "\
 pinstripe: a durable server for the Redis protocol, on every core.
 
 Usage: pinstripe [FILE] [--directive value …]…
+       pinstripe import FILE --dir DIR | --to redis://…
+       pinstripe export DIR | redis://… [--format jsonl|json] [--output FILE]
 
   FILE             a redis.conf; - reads it from standard input
   --directive …    any line of redis.conf, applied after FILE
   --check-config   tell whether the configuration can be used, and exit
   --version, -v    print the version, and exit
   --help, -h       print this, and exit
+  import           bring keys in from JSON, RDB or AOF: see pinstripe import --help
+  export           write keys out as JSON: see pinstripe export --help
 
 Examples:
   pinstripe                                  port 6379 of this machine, data in the current directory
@@ -181,6 +208,8 @@ Examples:
   pinstripe /etc/redis/redis.conf --appendfsync always
   pinstripe --bind '*' --requirepass secret  serve other machines, too
   echo 'maxmemory 1gb' | pinstripe -
+  pinstripe import kv_store.json --dir /var/lib/pinstripe
+  pinstripe export redis://127.0.0.1:6379 --output keys.jsonl
 
 Talk to it: redis-cli -p 6379
 ";
@@ -205,10 +234,11 @@ const DIRECTIVES: &[(&str, &str)] = &[
 
 const EXITS: &str = "
 Exit codes:
-   0  ended as told            74  the disk failed
-  65  damaged data             75  another server uses the directory
-  70  error of the program     76  the address is in use
-  73  cannot write to dir      78  the configuration is wrong
+   0  ended as told            73  cannot write to dir
+  65  damaged data             74  the disk failed
+  66  nothing to import there  75  another server uses the directory
+  69  server not reached       76  the address is in use
+  70  error of the program     78  the configuration is wrong
 ";
 
 #[cfg(test)]
@@ -257,6 +287,14 @@ mod tests {
     }
 
     #[test]
+    fn the_first_word_may_be_a_task_of_its_own() {
+        assert!(matches!(parsed("import|x|--dir|d"), Ok(Action::Import(_))));
+        assert!(matches!(parsed("export|d"), Ok(Action::Export(_))));
+        let Ok(Action::Run(request)) = parsed("./import") else { panic!("no file") };
+        assert_eq!(request.file, Some("./import".into()));
+    }
+
+    #[test]
     fn questions_are_answered_before_anything_is_read() {
         assert_eq!(parsed("--port|1|--help"), Ok(Action::Help));
         assert_eq!(parsed("-v"), Ok(Action::Version));
@@ -268,7 +306,8 @@ mod tests {
         let help = help();
         let codes =
             [EXIT_CORRUPT_DATA, EXIT_INTERNAL, EXIT_CANNOT_CREATE, EXIT_IO, EXIT_LOCKED, EXIT_ADDRESS_IN_USE];
-        for code in codes.into_iter().chain([EXIT_OK, EXIT_CONFIG]) {
+        let others = [EXIT_OK, EXIT_CONFIG, EXIT_NO_INPUT, EXIT_UNAVAILABLE];
+        for code in codes.into_iter().chain(others) {
             assert!(help.contains(&format!(" {code}  ")), "{code}");
         }
         for (name, _) in DIRECTIVES {

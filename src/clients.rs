@@ -39,6 +39,14 @@ pub mod flag {
     pub const PUBSUB: u32 = 1 << 7;
     /// It is closed when its reply has been written.
     pub const CLOSING: u32 = 1 << 8;
+    /// It is told what it must forget of its cache.
+    pub const TRACKING: u32 = 1 << 9;
+    /// It is told of all keys with its prefixes.
+    pub const BROADCASTS: u32 = 1 << 10;
+    /// The client that should be told in its place is gone.
+    pub const BROKEN_REDIRECT: u32 = 1 << 11;
+    /// Its connection has ended.
+    pub const GONE: u32 = 1 << 12;
 }
 
 /// One connection, as seen from outside of it.
@@ -65,6 +73,8 @@ pub struct Client {
     pub queued: AtomicI64,
     /// Number of watched keys.
     pub watching: AtomicU32,
+    /// The client that is told in its place what to forget; 0 when that is itself, -1 when nobody is told.
+    pub redirect: AtomicI64,
     /// Registry number of the last command; `u32::MAX` before the first.
     pub last_command: AtomicU32,
     /// Bytes waiting in the read buffer and its free room.
@@ -138,6 +148,7 @@ impl Client {
             protocol: AtomicU32::new(2),
             queued: AtomicI64::new(-1),
             watching: AtomicU32::new(0),
+            redirect: AtomicI64::new(-1),
             last_command: AtomicU32::new(u32::MAX),
             query: Default::default(),
             subscriptions: Default::default(),
@@ -365,6 +376,7 @@ impl Clients {
 
     /// Removes a connection that has ended.
     pub fn leave(&self, client: &Arc<Client>) {
+        client.set_flag(flag::GONE, true);
         if self.connected.lock().remove(&client.id).is_some() {
             self.count.fetch_sub(1, Ordering::AcqRel);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pinstripe::boot::{self, HostFiles};
 use pinstripe::cli::{self, Action};
 use pinstripe::log::storage::RealStorage;
+use pinstripe::port;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,13 +30,25 @@ fn main() -> ExitCode {
                 return ExitCode::from(cli::EXIT_CONFIG);
             }
         },
-        Action::Run(request) => match boot::run(&request) {
-            Ok(code) => return ExitCode::from(code),
-            Err(failure) => {
-                eprintln!("pinstripe: {}", failure.line);
-                return ExitCode::from(failure.code);
-            }
-        },
+        Action::Explain(text) => print!("{text}"),
+        Action::Misused(text) => {
+            eprint!("{text}");
+            return ExitCode::from(cli::EXIT_CONFIG);
+        }
+        Action::Run(request) => return ended(boot::run(&request)),
+        Action::Import(request) => return ended(port::import(&request).map(|()| cli::EXIT_OK)),
+        Action::Export(request) => return ended(port::export(&request).map(|()| cli::EXIT_OK)),
     }
     ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "this is where the program speaks to its user")]
+fn ended(outcome: Result<u8, boot::Failure>) -> ExitCode {
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("pinstripe: {}", failure.line);
+            ExitCode::from(failure.code)
+        }
+    }
 }

@@ -126,6 +126,7 @@ fn every_name_of_redis_is_known_and_each_default_can_be_set_again() {
         "http-port",
         "http-timeout",
         "http-token",
+        "json-save",
         "log-format",
         "operation-log",
         "operation-log-max-size",

@@ -207,3 +207,66 @@ fn who_does_not_read_is_ended_by_the_hard_limit_and_after_its_time_by_the_soft_o
     }
     assert!(other.call("INFO stats").text().contains("client_limit_disconnections:2"));
 }
+
+#[test]
+fn the_events_of_a_key_have_the_order_of_its_changes_and_each_comes_once() {
+    let server = Server::start(&["--io-threads", "4", "--notify-keyspace-events", "KEA"]);
+    let mut listener = subscribe(&server, "2", "SUBSCRIBE", "__keyspace@0__:list");
+    std::thread::scope(|scope| {
+        for _ in 0..PUBLISHERS {
+            let mut client = server.client();
+            scope.spawn(move || {
+                for _ in 0..200 {
+                    let batch = [encode(&["RPUSH", "list", "x"]), encode(&["LPOP", "list"])].concat();
+                    client.send_raw(&batch).unwrap();
+                    assert!(matches!(client.read().unwrap(), Value::Int(_)));
+                    assert!(matches!(client.read().unwrap(), Value::Bulk(_)));
+                }
+            });
+        }
+    });
+    // Whatever the order in which the clients came: the list is gone exactly when its last element was popped.
+    let (mut length, mut was_emptied, mut events) = (0, false, 0);
+    while events < PUBLISHERS * 400 {
+        let event = texts(&listener.read().unwrap()).pop().unwrap();
+        match event.as_str() {
+            "rpush" => length += 1,
+            "lpop" => length -= 1,
+            "del" => {}
+            _ => panic!("nobody did {event}"),
+        }
+        assert_eq!(event == "del", was_emptied, "after {events} events");
+        was_emptied = event == "lpop" && length == 0;
+        events += usize::from(event != "del");
+    }
+    assert_eq!(length, 0);
+    assert_eq!(texts(&listener.read().unwrap()).pop().unwrap(), "del");
+}
+
+#[test]
+fn what_is_heard_with_always_is_on_the_disk() {
+    let mut server = Server::start(&["--appendfsync", "always", "--notify-keyspace-events", "E$"]);
+    let mut listener = subscribe(&server, "3", "SUBSCRIBE", "__keyevent@0__:set");
+    listener.call("SUBSCRIBE told");
+    let mut writer = server.client();
+    let mut batch = Vec::new();
+    for number in 0..200 {
+        batch.extend(encode(&["SET", &format!("k{number}"), "v"]));
+    }
+    for words in [&["MULTI"][..], &["SET", "last", "v"], &["PUBLISH", "told", "last"], &["EXEC"]] {
+        batch.extend(encode(words));
+    }
+    writer.send_raw(&batch).unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 202 {
+        heard.push(texts(&listener.read().unwrap()).pop().unwrap());
+    }
+    // Whatever was heard must be there, also if nobody was answered.
+    server.kill9();
+    server.start_again();
+    let mut reader = server.client();
+    for key in &heard {
+        assert_eq!(reader.call(&format!("GET {key}")).text(), "v", "{key}");
+    }
+    assert_eq!(heard[200..], ["last", "last"]);
+}

@@ -88,6 +88,8 @@ fn the_readme_gives_every_exit_code() {
     let all = [
         cli::EXIT_OK,
         cli::EXIT_CORRUPT_DATA,
+        cli::EXIT_NO_INPUT,
+        cli::EXIT_UNAVAILABLE,
         cli::EXIT_INTERNAL,
         cli::EXIT_CANNOT_CREATE,
         cli::EXIT_IO,

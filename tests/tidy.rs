@@ -1,7 +1,7 @@
 //! The rules of the house that the compiler does not know, checked over the source text, and tested themselves.
 //!
 //! ```text
-//! F7  main  lib  boot  cli  logging            wiring only: may use everything
+//! F7  main  lib  boot  cli  logging  port      wiring only: may use everything
 //! F6  server
 //! F5  gateway  replica
 //! F4  command
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 /// Where each part of the house stands.
 const FLOORS: &[(u8, &[&str])] = &[
-    (7, &["main", "lib", "boot", "cli", "logging"]),
+    (7, &["main", "lib", "boot", "cli", "logging", "port"]),
     (6, &["server"]),
     (5, &["gateway", "replica"]),
     (4, &["command"]),

@@ -86,4 +86,5 @@ def aggregate(a, store, kind, elements):
                 wire.pour(lots_of(pattern, numbers))
         resident = {server.name: server.settled() for server in pair}
     shown = "1 M" if elements == 1_000_000 else str(elements)
-    row(store, [f"{kind + ("es" if kind == "hash" else "s")}, a million elements of 17 bytes in all", shown], resident, total, "bytes an element")
+    plural = "hashes" if kind == "hash" else f"{kind}s"
+    row(store, [f"{plural}, a million elements of 17 bytes in all", shown], resident, total, "bytes an element")

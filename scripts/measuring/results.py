@@ -69,7 +69,8 @@ class Store:
     def __init__(self, a):
         self.path = a.out
         self.data = json.loads(self.path.read_text()) if self.path.exists() else {"runs": [], "tables": {}}
-        sources = ("--", "src", "Cargo.toml", "Cargo.lock")
+        # The last commit that changed the program: those after it changed only what stands around it.
+        sources = ("--", "src", "Cargo.lock")
         changed = " with changes" if first_line("git", "status", "--porcelain", "--untracked-files=no", *sources) else ""
         # A program that is older than the source is not this commit's.
         newest = max(path.stat().st_mtime for path in (ROOT / "src").rglob("*.rs"))
@@ -77,7 +78,7 @@ class Store:
             changed = " or before"
         redis = re.search(r"v=(\S+)", first_line("redis-server", "--version"))
         self.run = {
-            "commit": first_line("git", "rev-parse", "--short=9", "HEAD") + changed,
+            "commit": a.commit or first_line("git", "log", "-1", "--abbrev=9", "--format=%h", *sources) + changed,
             "date": str(datetime.date.today()),
             "machine": machine(),
             "pinstripe": first_line(a.binary, "--version"),

@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod clock;
+pub mod event;
 pub mod glob;
 pub mod hash;
 pub mod limits;

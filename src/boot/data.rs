@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use super::{Failure, Report};
+use super::{Failure, Report, lanes};
 use crate::cli::{EXIT_CANNOT_CREATE, EXIT_CORRUPT_DATA, EXIT_IO, EXIT_LOCKED};
 use crate::clients::{Arrival, Client};
 use crate::config::{AppendFsync, Config};
-use crate::exec::{Context, Session, limits, replay};
+use crate::exec::{Context, Session, replay};
+use crate::log::json::{JsonError, JsonKind, read_object};
 use crate::log::rdb::{Decoder, Header, Item};
 use crate::log::storage::Storage;
 use crate::log::{self, BaseKind, Command, DirectoryLock, Fsync, Log, LogOptions, Names, OpenError};
 use crate::resp::request::OwnedRequest;
 use crate::server::snapshot;
 use crate::table::Expiry;
+use crate::value::{Text, Value};
 
 /// Proof that the directory is ours.
 pub(super) type Lock = Arc<DirectoryLock>;
@@ -76,6 +79,8 @@ pub(super) fn load(ctx: &Context, storage: &Arc<dyn Storage>) -> Result<Report, 
         let dump = dump_path(&config);
         if storage.exists(&dump).map_err(|error| unreadable(&dump, &error))? {
             load_dump(ctx, storage, &dump)?;
+        } else {
+            load_json(ctx, storage, &config)?;
         }
     }
     let keys = (0..ctx.table.databases()).map(|db| ctx.table.len(db) as u64).sum();
@@ -107,12 +112,9 @@ fn load_log(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Resul
     if opened.fresh && storage.exists(&dump).map_err(|error| unreadable(&dump, &error))? {
         tracing::info!(file = %dump.display(), "there is no log yet: loading the snapshot");
         load_dump(ctx, storage, &dump)?;
-        let header = header(ctx);
-        opened
-            .set_first_base(&header, |writer| {
-                snapshot::write_entries(&ctx.table, ctx.clock.unix_ms(), writer)
-            })
-            .map_err(open_failure)?;
+        begin_with_table(ctx, &mut opened)?;
+    } else if opened.fresh && load_json(ctx, storage, config)? {
+        begin_with_table(ctx, &mut opened)?;
     } else {
         replay_log(ctx, storage, &mut opened)?;
     }
@@ -128,6 +130,45 @@ fn load_log(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Resul
         .map_err(|error| Failure::new(EXIT_IO, format!("no thread to sync the log: {error}")))
 }
 
+/// Makes what is in the table the first base of a log.
+fn begin_with_table(ctx: &Context, opened: &mut log::Opened) -> Result<(), Failure> {
+    let fill = |writer: &mut _| snapshot::write_entries(&ctx.table, ctx.clock.unix_ms(), writer);
+    opened.set_first_base(&header(ctx), fill).map_err(open_failure)
+}
+
+/// Loads the file of `json-save`, where there is one; whether there was.
+fn load_json(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Result<bool, Failure> {
+    let Some((file, _)) = config.persistence.json_save.plan() else { return Ok(false) };
+    let path = config.persistence.dir.join(file);
+    if !storage.exists(&path).map_err(|error| unreadable(&path, &error))? {
+        return Ok(false);
+    }
+    tracing::info!(file = %path.display(), "there is neither a log nor a snapshot: loading the JSON save");
+    ctx.loading.total.store(storage.len(&path).unwrap_or(0), Relaxed);
+    let source = storage.open_read(&path).map_err(|error| unreadable(&path, &error))?;
+    let mut as_text = 0u64;
+    let outcome = read_object(std::io::BufReader::new(source), |key, text, kind| {
+        as_text += u64::from(kind != JsonKind::String);
+        let key = key.as_bytes();
+        ctx.table.with_slot(ctx.table.address(0, key), key, 0, |slot| {
+            slot.put(Value::from(Text::new(text)), Expiry::Clear);
+        });
+        Ok::<(), ()>(())
+    });
+    outcome.map_err(|error| match error {
+        JsonError::Io(error) => unreadable(&path, &error),
+        JsonError::Malformed(why) => damaged(&path, &why),
+        JsonError::Stopped(()) => damaged(&path, "it could not be read to its end"),
+    })?;
+    if as_text > 0 {
+        tracing::warn!(
+            values = as_text,
+            "values of the JSON save that are no strings were loaded as their text"
+        );
+    }
+    Ok(true)
+}
+
 fn header(ctx: &Context) -> Header<'static> {
     Header {
         redis_version: crate::base::version::REDIS_VERSION,
@@ -139,35 +180,65 @@ fn header(ctx: &Context) -> Header<'static> {
 }
 
 fn replay_log(ctx: &Context, storage: &Arc<dyn Storage>, opened: &mut log::Opened) -> Result<(), Failure> {
-    let mut replayer = Replayer::new(ctx);
+    let mut progress = Progress::new(ctx);
     if let Some(base) = opened.base.clone() {
         let bytes = storage.read_all(&base.path).map_err(|error| unreadable(&base.path, &error))?;
         let tail = match base.kind {
-            BaseKind::Rdb => load_rdb(ctx, &bytes, &base.path)?,
+            BaseKind::Rdb => load_rdb(ctx, &bytes, &base.path, &mut progress)?,
             BaseKind::Commands => 0,
         };
-        replayer.run_commands(&bytes[tail..], &base.path)?;
-        ctx.loading.done.store(base.len, Relaxed);
+        run_commands(ctx, &bytes[tail..], &base.path)?;
+        progress.file_done(base.len);
     }
-    let mut refused = None;
-    opened
-        .replay(|batch| {
+    for index in 0..opened.increments() {
+        let bytes = opened.read_increment(index).map_err(open_failure)?;
+        let (summary, refused) = run_units(ctx, opened.reader(&bytes), &mut progress);
+        let goes_on = opened.conclude(index, &bytes, &summary).map_err(open_failure)?;
+        if let Some((seq, why)) = refused {
+            return Err(Failure::new(
+                EXIT_CORRUPT_DATA,
+                format!(
+                    "the log's record {seq} cannot be carried out: {why}. Nothing was changed on the disk"
+                ),
+            ));
+        }
+        progress.file_done(bytes.len() as u64);
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Carries out all units that a reader gives; how the file ended, and the first record that could not be carried out.
+pub(super) fn run_units(
+    ctx: &Context,
+    mut reader: log::Reader<'_>,
+    progress: &mut Progress<'_>,
+) -> (log::Summary, Option<(log::Seq, String)>) {
+    let mut replayer = Replayer::new(ctx);
+    lanes::over(ctx, |lanes| {
+        while let Some(batch) = reader.next_batch() {
             for unit in batch.units() {
                 for command in unit.commands() {
-                    if let Err(why) = replayer.run(&command) {
-                        refused.get_or_insert((unit.seq, why));
-                    }
+                    let alone = || replayer.run(&command);
+                    lanes.command(unit.seq, command.db as usize, command.args, alone);
                 }
             }
-        })
-        .map_err(open_failure)?;
-    match refused {
-        None => Ok(()),
-        Some((seq, why)) => Err(Failure::new(
-            EXIT_CORRUPT_DATA,
-            format!("the log's record {seq} cannot be carried out: {why}. Nothing was changed on the disk"),
-        )),
+            progress.within_file(reader.offset());
+        }
+        reader.finish()
+    })
+}
+
+/// Carries out commands behind a base's RDB part, or a base that is all commands.
+fn run_commands(ctx: &Context, bytes: &[u8], path: &Path) -> Result<(), Failure> {
+    let reader = log::Reader::new(bytes, None);
+    let (summary, refused) = run_units(ctx, reader, &mut Progress::new(ctx));
+    if summary.verdict != log::Verdict::Clean {
+        return Err(damaged(path, &format!("{:?}", summary.verdict)));
     }
+    refused.map_or(Ok(()), |(_, why)| Err(damaged(path, &why)))
 }
 
 /// Runs records on the table.
@@ -199,65 +270,101 @@ impl<'c> Replayer<'c> {
         replay::apply(self.ctx, &mut self.session, &self.request.as_request(), &mut self.out)
             .map_err(|refusal| refusal.text().into_owned())
     }
+}
 
-    /// Commands behind a base's RDB part, or a base that is all commands.
-    fn run_commands(&mut self, bytes: &[u8], path: &Path) -> Result<(), Failure> {
-        let mut reader = log::Reader::new(bytes, None);
-        let mut refused = None;
-        while let Some(batch) = reader.next_batch() {
-            for command in batch.units().flat_map(|unit| unit.commands()) {
-                if let Err(why) = self.run(&command) {
-                    refused.get_or_insert(why);
-                }
-            }
+/// How far loading is: for INFO and, when it takes long, for whoever looks at the log.
+pub(super) struct Progress<'c> {
+    ctx: &'c Context,
+    files_done: u64,
+    told: Duration,
+}
+
+/// Time between two lines.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+impl<'c> Progress<'c> {
+    pub(super) fn new(ctx: &'c Context) -> Self {
+        Progress { ctx, files_done: ctx.loading.done.load(Relaxed), told: ctx.clock.elapsed() }
+    }
+
+    fn within_file(&mut self, offset: u64) {
+        let done = self.files_done + offset;
+        self.ctx.loading.done.store(done, Relaxed);
+        let now = self.ctx.clock.elapsed();
+        if now.saturating_sub(self.told) >= PROGRESS_EVERY {
+            self.told = now;
+            let total = self.ctx.loading.total.load(Relaxed).max(done);
+            let percent = (done * 100).checked_div(total).unwrap_or(100);
+            tracing::info!("loading: {percent} % of {} MB", total >> 20);
         }
-        let verdict = reader.finish().verdict;
-        if verdict != log::Verdict::Clean {
-            return Err(damaged(path, &format!("{verdict:?}")));
-        }
-        refused.map_or(Ok(()), |why| Err(damaged(path, &why)))
+    }
+
+    fn file_done(&mut self, bytes: u64) {
+        self.files_done += bytes;
+        self.ctx.loading.done.store(self.files_done, Relaxed);
     }
 }
 
 fn load_dump(ctx: &Context, storage: &Arc<dyn Storage>, path: &Path) -> Result<(), Failure> {
     let bytes = storage.read_all(path).map_err(|error| unreadable(path, &error))?;
     ctx.loading.total.store(bytes.len() as u64, Relaxed);
-    load_rdb(ctx, &bytes, path).map(|_| ())
+    load_rdb(ctx, &bytes, path, &mut Progress::new(ctx)).map(|_| ())
 }
 
 /// Loads an RDB file's entries; where its tail begins.
-fn load_rdb(ctx: &Context, bytes: &[u8], path: &Path) -> Result<usize, Failure> {
-    let decoder = Decoder::new(bytes).map_err(|error| damaged(path, &error.to_string()))?;
-    let mut decoder = decoder.with_limits(limits::of(&ctx.settings.load()));
-    let mut db = 0;
-    while let Some(item) = decoder.next().map_err(|error| damaged(path, &error.to_string()))? {
-        match item {
-            Item::SelectDb(number) => {
-                db = number as usize;
-                if db >= ctx.table.databases() {
-                    return Err(damaged(path, &format!("database {db} does not exist; raise `databases`")));
+pub(super) fn load_rdb(
+    ctx: &Context,
+    bytes: &[u8],
+    path: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<usize, Failure> {
+    let mut decoder = Decoder::new(bytes).map_err(|error| damaged(path, &error.to_string()))?;
+    let (offset, refused) = lanes::over(ctx, |lanes| {
+        let mut db = 0;
+        let mut entries = 0u64;
+        while let Some(item) = decoder.next_stored().map_err(|error| damaged(path, &error.to_string()))? {
+            match item {
+                Item::SelectDb(number) => {
+                    db = number as usize;
+                    if db >= ctx.table.databases() {
+                        let why = format!("database {db} does not exist; raise `databases`");
+                        return Err(damaged(path, &why));
+                    }
                 }
+                Item::ResizeDb { keys, .. } => {
+                    // A damaged file may say anything, but a key takes at least so many bytes of it.
+                    let most = (bytes.len() - decoder.offset().min(bytes.len())) / ENTRY_BYTES_MIN;
+                    ctx.table.reserve(db, usize::try_from(keys).unwrap_or(usize::MAX).min(most));
+                }
+                Item::Entry { key, value, expires_unix_ms, idle_s, frequency } => {
+                    let expiry = expires_unix_ms.map_or(Expiry::Clear, Expiry::At);
+                    lanes.entry(db, lanes::Entry { key, value, expiry, idle_s, frequency });
+                    entries += 1;
+                    if entries.is_multiple_of(PROGRESS_ENTRIES) {
+                        progress.within_file(decoder.offset() as u64);
+                    }
+                }
+                _ => {}
             }
-            Item::Entry { key, value, expires_unix_ms, idle_s, frequency } => {
-                let expiry = expires_unix_ms.map_or(Expiry::Clear, Expiry::At);
-                ctx.table.with_slot(ctx.table.address(db, &key), &key, 0, |slot| {
-                    slot.put(value, expiry);
-                    slot.set_use(idle_s, frequency);
-                });
-                ctx.loading.done.store(decoder.offset() as u64, Relaxed);
-            }
-            Item::Aux { .. } | Item::ResizeDb { .. } => {}
-            _ => {}
         }
+        Ok(decoder.offset())
+    });
+    match refused {
+        Some((_, why)) => Err(damaged(path, &why)),
+        None => offset,
     }
-    Ok(decoder.offset())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+/// Bytes of the shortest entry: its type, the empty key, the empty value.
+const ENTRY_BYTES_MIN: usize = 3;
+/// Entries after which it is looked how far loading is.
+const PROGRESS_ENTRIES: u64 = 1024;
+
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(EXIT_IO, format!("cannot read {}: {error}", path.display()))
 }
 
-fn damaged(path: &Path, why: &str) -> Failure {
+pub(super) fn damaged(path: &Path, why: &str) -> Failure {
     Failure::new(EXIT_CORRUPT_DATA, format!("{}: {why}. Nothing was changed on the disk", path.display()))
 }
 

@@ -205,6 +205,65 @@ fn only_what_is_flagged_as_writing_is_given_the_means() {
     assert_rule(|_, spec| spec.has(flag::DENYOOM) <= spec.has(flag::WRITE));
 }
 
+/// Commands that write and whose row names no event, because it depends on more than that their only key changed: their
+/// handlers tell it, or the table does.
+const TOLD_BY_HANDLERS: &[&str] = &[
+    "blmove",
+    "blmpop",
+    "blpop",
+    "brpop",
+    "brpoplpush",
+    "bzmpop",
+    "bzpopmax",
+    "bzpopmin",
+    "copy",
+    "del",
+    "expire",
+    "expireat",
+    "getdel",
+    "getex",
+    "hgetex",
+    "hsetex",
+    "lmove",
+    "lmpop",
+    "ltrim",
+    "move",
+    "mset",
+    "msetnx",
+    "pexpire",
+    "pexpireat",
+    "psetex",
+    "rename",
+    "renamenx",
+    "restore",
+    "rpoplpush",
+    "sdiffstore",
+    "setex",
+    "sinterstore",
+    "smove",
+    "sort",
+    "sunionstore",
+    "unlink",
+    "zdiffstore",
+    "zincrby",
+    "zinterstore",
+    "zmpop",
+    "zrangestore",
+    "zunionstore",
+];
+
+/// Commands that write and of which nobody is told, as in Redis.
+const NOT_TOLD: &[&str] = &["flushall", "flushdb", "function|flush", "swapdb"];
+
+#[test]
+fn every_command_that_writes_says_what_those_are_told_who_listen() {
+    assert_rule(|name, spec| {
+        let is_told_elsewhere = TOLD_BY_HANDLERS.contains(&name) || NOT_TOLD.contains(&name);
+        spec.event.is_some() == (spec.has(flag::WRITE) && !is_told_elsewhere)
+    });
+    assert_rule(|_, spec| spec.event.is_none() || matches!(spec.run, Run::Write(_)));
+}
+
 #[test]
 fn containers_have_subcommands_and_each_has_help() {
     assert_rule(|_, spec| matches!(spec.run, Run::Container) <= !spec.subcommands.is_empty());
@@ -259,4 +318,13 @@ fn the_words_of_a_syntax_are_counted() {
     ] {
         assert_eq!(words_of(syntax), expected, "{syntax}");
     }
+}
+
+#[test]
+fn whatever_reads_keys_is_run_in_a_way_that_remembers_who_reads_them() {
+    assert_rule(|_, spec| {
+        spec.keys.is_empty()
+            || !spec.has(flag::READONLY)
+            || matches!(spec.run, Run::Read(_) | Run::Keys(_) | Run::Host(_))
+    });
 }

@@ -7,6 +7,7 @@
 //! ```
 
 use super::value::Setting;
+use crate::base::event::Class;
 
 /// A set of event classes and channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,8 +69,24 @@ impl NotifyFlags {
     }
 
     /// Whether an event of this class is published at all.
-    pub fn wants(self, class: Self) -> bool {
-        self.contains(class) && self.0 & (Self::KEYSPACE.0 | Self::KEYEVENT.0) != 0
+    pub fn wants(self, class: Class) -> bool {
+        self.0 & class as u16 != 0 && self.0 & (Self::KEYSPACE.0 | Self::KEYEVENT.0) != 0
+    }
+
+    /// Whether events are published to the channel of their key.
+    pub fn to_keyspace(self) -> bool {
+        self.contains(Self::KEYSPACE)
+    }
+
+    /// Whether events are published to the channel of their name.
+    pub fn to_keyevent(self) -> bool {
+        self.contains(Self::KEYEVENT)
+    }
+
+    /// Whether any event is published.
+    pub fn wants_any(self) -> bool {
+        let classes = !(Self::KEYSPACE.0 | Self::KEYEVENT.0);
+        self.0 & classes != 0 && self.0 & !classes != 0
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -127,8 +144,28 @@ mod tests {
 
     #[test]
     fn nothing_is_wanted_without_a_channel() {
-        assert!(!NotifyFlags::ALL.wants(NotifyFlags::STRING));
-        assert!(NotifyFlags::parse("E$").unwrap().wants(NotifyFlags::STRING));
-        assert!(!NotifyFlags::parse("E$").unwrap().wants(NotifyFlags::LIST));
+        let parse = |text| NotifyFlags::parse(text).unwrap();
+        assert!(!NotifyFlags::ALL.wants(Class::String) && !NotifyFlags::ALL.wants_any());
+        assert!(parse("E$").wants(Class::String) && parse("E$").wants_any());
+        assert!(!parse("E$").wants(Class::List));
+        assert!(!parse("KE").wants_any() && !parse("").wants_any());
+    }
+
+    #[test]
+    fn the_bits_of_classes_are_those_of_their_letters() {
+        for (letter, class) in [
+            ('g', Class::Generic),
+            ('$', Class::String),
+            ('l', Class::List),
+            ('s', Class::Set),
+            ('h', Class::Hash),
+            ('z', Class::ZSet),
+            ('x', Class::Expired),
+            ('m', Class::KeyMiss),
+            ('n', Class::New),
+        ] {
+            let flags = NotifyFlags::parse(&format!("K{letter}")).unwrap();
+            assert!(flags.wants(class), "{letter}");
+        }
     }
 }

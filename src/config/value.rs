@@ -199,6 +199,51 @@ pub(super) fn check_save(words: &[&str]) -> Result<String, String> {
     Ok(words.join(" "))
 }
 
+/// `json-save`: a file in `dir` that gets all strings of database 0 as one JSON object, and how often.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JsonSave {
+    /// The file's name; empty = off.
+    file: String,
+    /// Seconds between two saves.
+    seconds: u64,
+}
+
+impl JsonSave {
+    /// The file's name and the seconds between two saves, if it is on.
+    pub fn plan(&self) -> Option<(&str, u64)> {
+        (!self.file.is_empty()).then_some((self.file.as_str(), self.seconds))
+    }
+}
+
+impl Setting for JsonSave {
+    fn show(&self) -> String {
+        self.plan().map(|(file, seconds)| format!("{file} {seconds}")).unwrap_or_default()
+    }
+    fn read(text: &str) -> Option<Self> {
+        match text.rsplit_once(' ') {
+            None => text.is_empty().then(Self::default),
+            Some((file, seconds)) => Some(Self { file: file.to_owned(), seconds: seconds.parse().ok()? }),
+        }
+    }
+}
+
+/// Checks the words of `json-save`. CONFIG SET may change it, so the file can be nothing but a JSON file of `dir`: whoever
+/// may give commands must not be able to write anywhere on the machine.
+pub(super) fn check_json_save(words: &[&str]) -> Result<String, String> {
+    match words {
+        [] | [""] => Ok(String::new()),
+        [file, seconds] => {
+            let is_name = file.len() > ".json".len() && !file.contains('/') && !file.starts_with('.');
+            if !is_name || !file.ends_with(".json") {
+                return Err("the file must be a name that ends in .json; it is in dir".into());
+            }
+            super::kind::int_between(seconds, 1, i64::from(i32::MAX))?;
+            Ok(words.join(" "))
+        }
+        _ => Err("json-save takes a file and seconds, such as kv_store.json 60; empty turns it off".into()),
+    }
+}
+
 /// How much output a client may leave unread before it is disconnected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
@@ -450,6 +495,29 @@ mod tests {
         assert_eq!(check_save(&["900", "1", "10", "0"]).unwrap(), "900 1 10 0");
         for bad in [&["900"][..], &["0", "1"], &["1", "-1"], &["a", "b"]] {
             assert_eq!(check_save(bad).unwrap_err(), "Invalid save parameters");
+        }
+    }
+
+    #[test]
+    fn a_json_save_is_a_file_of_the_directory_and_a_time() {
+        for text in ["", "kv_store.json 60"] {
+            let words: Vec<&str> = text.split(' ').collect();
+            assert_eq!(JsonSave::read(&check_json_save(&words).unwrap()).unwrap().show(), text);
+        }
+        assert_eq!(JsonSave::read("a.json 7").unwrap().plan(), Some(("a.json", 7)));
+        for bad in [
+            "a.json",
+            "a.json 0",
+            "a.json x",
+            "a.rdb 1",
+            "/a.json 1",
+            "d/a.json 1",
+            ".json 1",
+            "..json 1",
+            "a.json 1 2",
+        ] {
+            let words: Vec<&str> = bad.split(' ').collect();
+            assert!(check_json_save(&words).is_err(), "{bad}");
         }
     }
 

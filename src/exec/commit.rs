@@ -4,6 +4,7 @@
 //! which conflicting commands ran.
 
 use super::effect::Effect;
+use super::tell::Queue;
 use crate::log::{Log, encode_command};
 use crate::resp::request::Request;
 use crate::table::Lapsed;
@@ -33,6 +34,8 @@ pub struct Unit {
     commands: usize,
     /// The database of the first command, and the one in force at the end.
     db: Option<(usize, usize)>,
+    /// What is to be sent when the record is in the log.
+    pub(super) queue: Queue,
 }
 
 impl Journal<'_> {

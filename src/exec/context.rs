@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
+
 use super::mailbox::Mailbox;
 use super::registry::Registry;
 use super::turn::Turns;
 use crate::base::clock::Clock;
-use crate::clients::{Client, Clients};
+use crate::clients::{Bounds, Client, Clients};
 use crate::config::{Changed, Settings};
 use crate::log::Log;
 use crate::observe::latency::Latency;
@@ -16,6 +18,7 @@ use crate::observe::slowlog::Slowlog;
 use crate::observe::stats::Stats;
 use crate::pubsub::PubSub;
 use crate::table::Table;
+use crate::tracking::Tracking;
 
 /// The process, as commands see it.
 pub struct Context {
@@ -29,6 +32,10 @@ pub struct Context {
     pub clients: Clients,
     /// Who of them listens to which channel.
     pub pubsub: Arc<PubSub<Client>>,
+    /// Who caches what.
+    pub tracking: Arc<Tracking>,
+    /// How much may wait to be sent to a client, as of the last look: for who posts and has no settings at hand.
+    pub bounds: Arc<ArcSwap<Bounds>>,
     /// The counters.
     pub stats: Stats,
     /// The slow log.
@@ -150,4 +157,10 @@ pub struct Saves {
     pub rewrites: AtomicU64,
     /// The seat counters' sum of changes at the last successful save.
     pub changes_at_save: AtomicU64,
+    /// The JSON file of `json-save` is being written.
+    pub saving_json: AtomicBool,
+    /// Unix seconds of the last attempt to write it, or of the start.
+    pub last_json: AtomicI64,
+    /// The sum of changes at the last one that succeeded, and one more; 0 before the first.
+    pub changes_at_json: AtomicU64,
 }

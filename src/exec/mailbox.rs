@@ -21,6 +21,8 @@ pub enum Order {
         /// Answered when it is written.
         done: Done,
     },
+    /// Write the JSON file of `json-save`.
+    SaveJson,
     /// Rewrite the log.
     Rewrite {
         /// Answered when it is done.

@@ -22,6 +22,8 @@ pub mod safety;
 pub mod session;
 pub mod sleep;
 pub mod spec;
+pub mod tell;
+pub mod tracking;
 pub mod turn;
 pub mod wait;
 

@@ -14,11 +14,11 @@ use super::registry::Command;
 use super::run::Desk;
 use super::session::Session;
 use super::spec::{Run, flag};
-use super::wait;
+use super::{tell, wait};
 use crate::base::refusal::Refusal;
 use crate::resp::reply::Reply;
 use crate::resp::request::{OwnedRequest, Request};
-use crate::table::{Locked, Watch};
+use crate::table::{Locked, Slot, Watch};
 
 /// Commands queued by MULTI.
 #[derive(Default)]
@@ -144,16 +144,15 @@ impl Desk<'_> {
         let now = self.now();
         for (db, key) in &session.watched {
             // Opening the slot removes a key whose time has come, which marks its watchers.
-            let lapsed = match &mut locked {
-                Some(locked) => locked.open(*db, key).take_lapsed(),
-                None => {
-                    let address = ctx.table.address(*db, key);
-                    ctx.table.with_slot(address, key, now, |slot| slot.take_lapsed())
-                }
+            let take = |slot: &mut Slot<'_>| (slot.take_lapsed(), slot.take_told());
+            let (lapsed, told) = match &mut locked {
+                Some(locked) => take(&mut locked.open(*db, key)),
+                None => ctx.table.with_slot(ctx.table.address(*db, key), key, now, take),
             };
             if let Some(lapsed) = lapsed {
                 journal.lapsed(*db, key, &lapsed);
             }
+            tell::by_command(ctx, &mut journal, now, told);
         }
         if session.watch.is_dirty() {
             reply.null_array();
@@ -176,8 +175,10 @@ impl Desk<'_> {
                 }
             }
         }
-        if let Journal::Unit(unit) = journal {
+        if let Journal::Unit(mut unit) = journal {
+            let queue = std::mem::take(&mut unit.queue);
             session.need = session.need.max(unit.finish(&ctx.log));
+            queue.send(ctx, now);
         }
     }
 }

@@ -25,6 +25,11 @@ pub struct Command {
 }
 
 impl Command {
+    /// Where the key stands of a command that runs on one key.
+    pub fn key_at(&self) -> Option<usize> {
+        (self.key_at > 0).then_some(self.key_at)
+    }
+
     /// Where the key stands of a command that runs on one key: a refusal if it does not, or if the word is not there.
     #[inline]
     pub fn only_key(&self, request: &Request<'_>) -> Result<usize, Refusal> {
@@ -131,6 +136,11 @@ impl Registry {
             }
             None => self.lookup(name),
         }
+    }
+
+    /// The command with this name if it has no subcommands and takes so many words, the name included.
+    pub fn plain(&self, name: &[u8], words: usize) -> Option<&Command> {
+        self.lookup(name).filter(|command| command.spec.subcommands.is_empty() && command.spec.accepts(words))
     }
 
     #[inline]

@@ -11,10 +11,10 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, operations, wait};
-use crate::base::bytes;
+use super::{Args, gate, limits, listen, operations, tell, tracking, wait};
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
+use crate::base::{bytes, event};
 use crate::clients;
 use crate::config::Config;
 use crate::resp::reply::Reply;
@@ -129,7 +129,24 @@ impl<'c> Desk<'c> {
     }
 
     /// Runs one request and writes its reply. `prepared` is what [`Desk::prepare`] made of this request.
+    #[inline]
     pub fn run(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        prepared: Option<&Prepared<'c>>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let flow = self.answer(session, request, prepared, out);
+        if session.tracking.is_some() && !matches!(flow, Flow::Paused(_)) {
+            let command = self.ctx.registry.resolve(request);
+            let is_about_clients = command.is_ok_and(|command| command.full_name.starts_with("client|"));
+            tracking::after_command(session, is_about_clients, out);
+        }
+        flow
+    }
+
+    fn answer(
         &mut self,
         session: &mut Session,
         request: &Request<'_>,
@@ -184,7 +201,10 @@ impl<'c> Desk<'c> {
             self.settle_reply(session, mark, out);
         }
         if session.is_told() {
-            let behind = command.spec.has(flag::ANSWERS_BY_PUSH) || matches!(command.spec.run, Run::Exec);
+            // What is stale must not be told before the reply that makes a cache hold it.
+            let behind = command.spec.has(flag::ANSWERS_BY_PUSH)
+                || matches!(command.spec.run, Run::Exec)
+                || session.tracking.is_some();
             listen::place_posted(session, behind, mark, out);
         }
         flow
@@ -306,6 +326,7 @@ impl<'c> Desk<'c> {
         let config = &*self.config;
         let chance = self.elapsed ^ session.client.id << 48;
         let touches = !session.no_touch && !command.spec.has(flag::NO_TOUCH_KEY);
+        let (author, reader) = (session.client.id, tracking::reader(session, command));
         match command.spec.run {
             Run::Read(handler) => {
                 let at = command.only_key(request)?;
@@ -321,9 +342,19 @@ impl<'c> Desk<'c> {
                     if slot.exists() {
                         seat.hits.add(1)
                     } else {
-                        seat.misses.add(1)
+                        seat.misses.add(1);
+                        if !command.spec.has(flag::SILENT_MISS) {
+                            slot.tell(event::KEY_MISS);
+                        }
                     }
-                    handler(&mut args, slot.entry(), reply)
+                    if ctx.table.is_heard() {
+                        tell::by_command(ctx, journal, now, slot.take_told());
+                    }
+                    let outcome = handler(&mut args, slot.entry(), reply);
+                    if let Some(reader) = reader {
+                        ctx.tracking.remember(key, slot.hash(), reader);
+                    }
+                    outcome
                 };
                 match locked {
                     Some(locked) => body(&mut locked.open(db, key)),
@@ -343,11 +374,17 @@ impl<'c> Desk<'c> {
                     if touches {
                         slot.mark_used();
                     }
-                    let effect = handler(&mut args, slot, reply)?;
-                    if !late && journal.commit(db, &effect, request) {
+                    slot.by(author);
+                    let outcome = handler(&mut args, slot, reply);
+                    let changed =
+                        outcome.as_ref().is_ok_and(|effect| !late && journal.commit(db, effect, request));
+                    if changed {
                         seat.changes.add(1);
                     }
-                    Ok(effect)
+                    if ctx.table.is_heard() {
+                        tell::by_command(ctx, journal, now, tell::of_write(command, slot, changed));
+                    }
+                    outcome
                 };
                 let Some(locked) = locked else {
                     let address = self.address(db, key);
@@ -356,6 +393,7 @@ impl<'c> Desk<'c> {
                             slot.take_lapsed()
                                 .into_iter()
                                 .for_each(|lapsed| journal.lapsed(db, key, &lapsed));
+                            tell::by_command(ctx, journal, now, slot.take_told());
                             return None;
                         }
                         Some(body(slot, journal))
@@ -380,7 +418,11 @@ impl<'c> Desk<'c> {
             Run::Keys(handler) => {
                 let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 let mut body = |locked: &mut Locked<'_>| {
+                    locked.by(author);
                     let outcome = handler(&mut args, locked, reply);
+                    if let Some(reader) = reader {
+                        tracking::remember(ctx, reader, command, request);
+                    }
                     for (db, key, lapsed) in locked.take_lapsed() {
                         journal.lapsed(db, &key, &lapsed);
                     }
@@ -389,11 +431,14 @@ impl<'c> Desk<'c> {
                         seat.hits.add(found);
                         seat.misses.add(missed);
                     }
-                    let effect = outcome?;
-                    if journal.commit(db, &effect, request) {
+                    if outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request)) {
                         seat.changes.add(1);
                     }
-                    Ok(effect)
+                    if ctx.table.is_heard() {
+                        let told = tell::of_keys(command, request, db, locked.take_told());
+                        tell::by_command(ctx, journal, now, told);
+                    }
+                    outcome
                 };
                 let Some(locked) = locked else {
                     let mut locked = self.lock_keys(command, db, request);
@@ -421,10 +466,21 @@ impl<'c> Desk<'c> {
             Run::Host(handler) => {
                 let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 let marks = ctx.table.marks();
-                let effect = handler(&mut args, ctx, session, reply)?;
-                if journal.commit(db, &effect, request) {
+                if let Some(reader) = reader {
+                    // It locks its keys itself. Remembered before, a change is told that it may have seen already.
+                    tracking::remember(ctx, reader, command, request);
+                }
+                let outcome = handler(&mut args, ctx, session, reply);
+                if outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request)) {
                     seat.changes.add(1);
                 }
+                if !session.outgoing.is_empty() {
+                    match journal {
+                        Journal::Unit(unit) => unit.queue.append(&mut session.outgoing),
+                        _ => std::mem::take(&mut session.outgoing).send(ctx, now),
+                    }
+                }
+                let effect = outcome?;
                 if !session.in_exec {
                     seat.changes.add(wait::settle_everywhere(ctx, marks, now) as u64);
                 }
@@ -541,6 +597,13 @@ impl<'c> Desk<'c> {
             let ms = micros / 1000;
             self.ctx.latency.record(event, self.now() / 1000, ms, config.latency_monitor_threshold);
         }
+    }
+}
+
+impl Drop for Desk<'_> {
+    /// The end of the turn.
+    fn drop(&mut self) {
+        self.ctx.tracking.broadcast();
     }
 }
 

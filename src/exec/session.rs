@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::listen::Subscriptions;
 use super::multi::Transaction;
+use super::tell::Queue;
+use super::tracking::Tracked;
 use super::wait::Waiting;
 use crate::base::random::Random;
 use crate::clients::Client;
@@ -28,6 +30,8 @@ pub struct Session {
     pub watch: Watch,
     /// The watched keys.
     pub watched: Vec<(usize, Vec<u8>)>,
+    /// What it has chosen by CLIENT TRACKING ON.
+    pub tracking: Option<Box<Tracked>>,
     /// The keys that its command waits for.
     pub waiting: Option<Waiting>,
     /// What becomes of its replies.
@@ -42,6 +46,8 @@ pub struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// What was posted to it and must be sent before the reply of the command under way: see [`super::listen`].
     pub early: Vec<u8>,
+    /// What the command under way wants to be sent when its record is in the log.
+    pub outgoing: Queue,
     /// It sees all commands.
     pub monitor: bool,
     /// The log's sequence number that must be safe before the replies so far may leave.
@@ -77,6 +83,7 @@ impl Session {
             in_exec: false,
             watch: Watch::default(),
             watched: Vec::new(),
+            tracking: None,
             waiting: None,
             replies: Replies::On,
             mute: false,
@@ -84,6 +91,7 @@ impl Session {
             closing: false,
             subscriptions: None,
             early: Vec::new(),
+            outgoing: Queue::default(),
             monitor: false,
             need: 0,
             random,

@@ -9,6 +9,7 @@ use super::args::Args;
 use super::context::Context;
 use super::effect::Effect;
 use super::session::Session;
+use crate::base::event::Event;
 use crate::base::refusal::Refusal;
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;
@@ -46,6 +47,9 @@ pub struct Spec {
     pub use_of_keys: Option<fn(&Request<'_>) -> u32>,
     /// The second database in which its keys lie, for the commands that work between two.
     pub other_db: Option<fn(&Request<'_>) -> Option<usize>>,
+    /// What a change that it makes of its only key is to those who listen to what happens to keys. A command whose events
+    /// depend on more than that names them in its handler.
+    pub event: Option<Event>,
     /// How it is run, which is also what it may touch.
     pub run: Run,
 }
@@ -67,6 +71,7 @@ impl Spec {
         subcommands: &[],
         use_of_keys: None,
         other_db: None,
+        event: None,
         run: Run::Container,
     };
 
@@ -164,6 +169,8 @@ pub mod flag {
     pub const LISTENING: u32 = 1 << 22;
     /// Ours: its replies are messages like those that it asks for, or that it ends. CLIENT REPLY does not hold them back.
     pub const ANSWERS_BY_PUSH: u32 = 1 << 23;
+    /// Ours: that its key is not there is no event to those who listen to what happens to keys.
+    pub const SILENT_MISS: u32 = 1 << 24;
     /// Ours: running it on a key does not count as use of that key (TTL, TYPE, OBJECT).
     pub const NO_TOUCH_KEY: u32 = 1 << 21;
 

@@ -19,6 +19,7 @@ use super::commit::Journal;
 use super::context::Context;
 use super::effect::{Effect, Until, Wait, Woken};
 use super::session::Session;
+use super::tell;
 use crate::base::clock::Millis;
 use crate::base::number;
 use crate::base::refusal::Refusal;
@@ -134,6 +135,9 @@ pub(super) fn settle<'c>(ctx: &'c Context, mut locked: Locked<'c>) -> usize {
         let mut journal = Journal::Log { log: &ctx.log, last: 0 };
         record_lapsed(&mut locked, &mut journal);
         let (left, now) = (locked.take_left(), locked.now());
+        if ctx.table.is_heard() {
+            tell::publish(ctx, now, tell::of_serving(locked.take_told()));
+        }
         drop(locked);
         if left.is_empty() {
             return served;

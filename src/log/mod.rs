@@ -10,24 +10,28 @@
 //! record, resp   the text of an increment
 //! reader, batch  increment → units, and a verdict on its end
 //! rdb            base and dump.rdb, both ways
+//! json           the ancestors' file: one object of strings, both ways
 //! manifest       which files count
 //! place          where they are
 //! replace        a file that appears whole or not at all
 //! open           directory → replay → running log
 //! writer, sync   append, flush, sync
 //! rewrite        a new base, while writes go on
+//! annex          an increment brought in from elsewhere, wholly or not at all
 //! fault          what can go wrong
 //! ```
 //!
 //! Nothing here knows of tables: replay hands out arguments, a rewrite is handed entries. Of commands only those have a
 //! name here that a base may end with (`rdb::tail`).
 
+mod annex;
 mod batch;
 #[cfg(test)]
 mod crash_tests;
 pub mod fault;
 mod generation;
 mod groups;
+pub mod json;
 pub mod manifest;
 pub mod open;
 pub mod place;
@@ -42,6 +46,7 @@ pub mod storage;
 mod sync;
 pub mod writer;
 
+pub use annex::Annex;
 pub use batch::{Batch, Command, Unit};
 pub use fault::{LogFault, LogFaultKind};
 pub use groups::GroupSizes;

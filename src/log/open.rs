@@ -29,7 +29,7 @@ use super::rdb::{Header, RdbWriter, base_seq};
 use super::reader::{Reader, Summary, Verdict};
 use super::record::Seq;
 use super::replace::{CommitError, ReplaceFile};
-use super::storage::{Storage, write_all};
+use super::storage::{File, Storage, write_all};
 use super::writer::{Counters, Log, LogOptions, Out, Pending};
 
 /// Why a log cannot be opened. `Display` gives one line that names the file.
@@ -133,8 +133,8 @@ pub struct Recovery {
 
 /// A log found in a directory, not running yet.
 pub struct Opened {
-    place: Place,
-    generation: Generation,
+    pub(super) place: Place,
+    pub(super) generation: Generation,
     /// Whether there was no log: `start` makes one, and the caller may want to bring in a `dump.rdb` first
     /// (`set_first_base`).
     pub fresh: bool,
@@ -145,9 +145,12 @@ pub struct Opened {
     sizes: u64,
 }
 
-fn failed(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn failed(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> OpenError {
     move |error| OpenError::Io { doing, path, error }
 }
+
+/// The last increment's number, and the file open for appending.
+type LastIncrement = (u64, Arc<dyn File>);
 
 /// Looks what is there. The lock is kept for the life of the log.
 pub fn open(storage: Arc<dyn Storage>, lock: Arc<DirectoryLock>, names: Names) -> Result<Opened, OpenError> {
@@ -420,18 +423,11 @@ impl Opened {
             created.and_then(|()| storage.sync_dir(&place.dir())).map_err(failed("create", path))?;
             let mut manifest = self.generation.manifest.clone();
             manifest.increments.push(entry);
-            let installed = self.generation.install(&place, manifest);
-            installed.map_err(|e| failed("write", place.manifest())(e.error))?;
+            self.install(manifest)?;
             let root = place.lock.dir().to_path_buf();
             storage.sync_dir(&root).map_err(failed("sync", root))?;
         }
-        let mut last = None;
-        for entry in &self.generation.manifest.increments {
-            // What a killed server has written may still be with the operating system only.
-            let path = place.path(&entry.name);
-            let opened = storage.open_append(&path).and_then(|file| file.sync().map(|()| file));
-            last = Some((entry.number, opened.map_err(failed("sync", path))?));
-        }
+        let last = self.sync_increments()?;
         storage.sync_dir(&place.dir()).map_err(failed("sync", place.dir()))?;
         self.generation.drop_history(&place);
         self.remove_leftovers();
@@ -455,6 +451,22 @@ impl Opened {
         log.counters.size_at_start.store(self.sizes, Ordering::Relaxed);
         log.on.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Puts on the device what a killed server has written and may still be with the operating system only.
+    pub(super) fn sync_increments(&self) -> Result<Option<LastIncrement>, OpenError> {
+        let mut last = None;
+        for entry in &self.generation.manifest.increments {
+            let path = self.place.path(&entry.name);
+            let opened = self.place.storage.open_append(&path).and_then(|file| file.sync().map(|()| file));
+            last = Some((entry.number, opened.map_err(failed("sync", path))?));
+        }
+        Ok(last)
+    }
+
+    pub(super) fn install(&mut self, manifest: Manifest) -> Result<(), OpenError> {
+        let installed = self.generation.install(&self.place, manifest);
+        installed.map_err(|error| failed("write", self.place.manifest())(error.error))
     }
 
     /// Temporary files of a rewrite that did not get to its end, and files of a first start that did not.

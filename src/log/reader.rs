@@ -133,6 +133,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How far it is, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.pos as u64
+    }
+
     fn rest(&self) -> &'a [u8] {
         self.data.get(self.pos..).unwrap_or_default()
     }

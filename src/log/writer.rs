@@ -483,7 +483,7 @@ impl Log {
 }
 
 /// A number that nobody can guess: the standard library's hash keys, which come from the operating system.
-fn random_id() -> u64 {
+pub(super) fn random_id() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish()
 }

@@ -20,7 +20,7 @@ use crate::base::clock::Millis;
 use crate::clients::Client;
 use crate::config::Config;
 use crate::exec::run::{AHEAD, Desk, Flow};
-use crate::exec::{Session, Wait, listen, multi, sleep};
+use crate::exec::{Session, Wait, listen, multi, sleep, tracking};
 use crate::resp::reply::Reply;
 use crate::resp::request::{Batch, Limits, RequestParser};
 
@@ -136,6 +136,7 @@ impl<S: Stream> Connection<S> {
             );
             ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
         }
+        tracking::stop(ctx, &mut self.session);
         outcome.map(|_| None)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
-use crate::exec::{Context, commit::Journal, limits};
+use crate::exec::{Context, commit::Journal, limits, tell};
 use crate::table::expire::{Cursor, Progress};
 
 /// Time between two rounds.
@@ -27,6 +27,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         ctx.table.access.tick(now);
         sample(&ctx);
         note_syncs(&ctx, now, &mut syncs);
+        ctx.bounds.store(Arc::new(limits::outbox(&ctx.settings.load(), now)));
         ctx.measure_memory(ctx.settings.load().memory.maxmemory);
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expire(&ctx, seat, &mut cursor).await;
@@ -35,6 +36,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
             end_idle_connections(&ctx, now);
             end_overfull_connections(&ctx, now);
             save_if_due(&ctx, now);
+            save_json_if_due(&ctx, now);
             rewrite_if_broken(&ctx);
         }
         rewrite_if_grown(&ctx);
@@ -74,11 +76,13 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
             let slice = ctx.clock.elapsed();
             let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
             let now = ctx.clock.unix_ms();
-            ctx.table.expire_some(cursor, now, is_time_up, |db, key, lapsed| {
+            ctx.table.expire_some(cursor, now, is_time_up, |db, key, lapsed, told| {
                 journal.lapsed(db, key, lapsed);
+                tell::publish(ctx, now, told);
                 ctx.stats.seat(seat).changes.add(1);
             })
         };
+        ctx.tracking.broadcast();
         if journal.last() > 0
             && let Err(fault) = ctx.log.flush(journal.last(), ctx.clock.unix_ms())
         {
@@ -120,6 +124,19 @@ fn save_if_due(ctx: &Context, now: i64) {
     if due && !ctx.saves.saving.load(Relaxed) && !ctx.loading.is_active() {
         let (done, _) = tokio::sync::oneshot::channel();
         ctx.mailbox.post(Order::Save { done });
+    }
+}
+
+/// `json-save`: every so many seconds, if anything has changed.
+fn save_json_if_due(ctx: &Context, now: i64) {
+    let config = ctx.settings.load();
+    let Some((_, seconds)) = config.persistence.json_save.plan() else { return };
+    let saves = &ctx.saves;
+    let has_changed = ctx.stats.sum(|seat| &seat.changes) + 1 != saves.changes_at_json.load(Relaxed);
+    let passed = now / 1000 - saves.last_json.load(Relaxed);
+    let due = has_changed && passed >= seconds as i64 && !ctx.loading.is_active();
+    if due && !saves.saving_json.swap(true, Relaxed) {
+        ctx.mailbox.post(Order::SaveJson);
     }
 }
 

@@ -3,6 +3,7 @@
 mod balance;
 mod connection;
 mod cron;
+mod json_save;
 pub mod listener;
 pub mod snapshot;
 pub mod steward;

@@ -160,7 +160,11 @@ pub fn reload(jobs: &Jobs, from_log: bool, save: bool) -> Result<(), String> {
     for db in 0..ctx.table.databases() {
         ctx.table.clear(db, &mut drop);
     }
+    ctx.tracking.flushed();
+    // Whoever caches has just been told to forget everything, so no key needs to be named as it comes back.
+    ctx.table.observe(false);
     let result = (jobs.load)(ctx, &jobs.storage, from_log);
+    ctx.table.observe(ctx.tracking.is_on());
     drop(everything);
     result
 }

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::json_save;
 use super::snapshot::{self, Jobs};
 use crate::exec::Context;
 use crate::exec::mailbox::{Done, Order};
@@ -57,6 +58,10 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
                 let jobs = steward.jobs.clone();
                 put(Box::new(move || answer(Some(done), snapshot::save(&jobs))));
             }
+            Order::SaveJson => {
+                let jobs = steward.jobs.clone();
+                put(Box::new(move || answer(None, json_save::save(&jobs))));
+            }
             Order::Rewrite { done } => {
                 if ctx.saves.rewriting.swap(true, Relaxed) {
                     answer(done, Err("Background append only file rewriting already in progress".to_owned()));
@@ -70,7 +75,7 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
                 put(Box::new(move || answer(Some(done), snapshot::reload(&jobs, from_log, save))));
             }
             Order::RewriteSettings { done } => answer(Some(done), (steward.rewrite_settings)()),
-            Order::Shutdown { save, force, done } => match end(&steward, save).await {
+            Order::Shutdown { save, force, done } => match end(&steward, save, &bench).await {
                 Ok(()) => {
                     answer(Some(done), Ok(()));
                     return End::Clean;
@@ -97,7 +102,7 @@ fn answer(done: Option<Done>, result: Result<(), String>) {
 }
 
 /// Makes everything safe. From here on no command is run, unless it fails.
-async fn end(steward: &Steward, save: Option<bool>) -> Result<(), String> {
+async fn end(steward: &Steward, save: Option<bool>, bench: &mpsc::Sender<Job>) -> Result<(), String> {
     let ctx = &steward.ctx;
     let points = !ctx.settings.load().persistence.save.is_empty();
     tracing::info!("ending: making everything safe");
@@ -105,6 +110,13 @@ async fn end(steward: &Steward, save: Option<bool>) -> Result<(), String> {
         let jobs = steward.jobs.clone();
         let saved = tokio::task::spawn_blocking(move || snapshot::save(&jobs)).await;
         saved.map_err(|error| error.to_string())??;
+    }
+    if save != Some(false) && !ctx.loading.is_active() {
+        // By the thread for such jobs, so that it comes after the snapshot that may be under way.
+        let jobs = steward.jobs.clone();
+        let (done, outcome) = tokio::sync::oneshot::channel();
+        let _ = bench.send(Box::new(move || answer(Some(done), json_save::save(&jobs))));
+        outcome.await.map_err(|_| "the thread for snapshots has died".to_owned())??;
     }
     let everything = ctx.turns.everything();
     if ctx.log.is_on() {

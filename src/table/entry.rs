@@ -382,6 +382,11 @@ impl Entry {
             None => self.to_value(),
         };
         let result = change(&mut value);
+        if let (Form::Integer, Value::Text(Text::Int(integer))) = (self.head().form, &value) {
+            // SAFETY: with this form there is a word for an integer.
+            unsafe { self.word(self.payload_at()).cast::<i64>().write(*integer) };
+            return result;
+        }
         *self = Self::new(self.key(), value, self.expiry(), self.access(), self.epoch());
         result
     }

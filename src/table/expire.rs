@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::stripe::Stripe;
-use super::{Lapsed, Slot, Table};
+use super::{Happening, Lapsed, Slot, Table};
 use crate::base::clock::Millis;
 
 /// Where the cycle will go on.
@@ -27,14 +27,14 @@ pub enum Progress {
 
 impl Table {
     /// Removes entries whose time has come, and fields of hashes, until `is_time_up` says so or all stripes have been
-    /// visited. `removed` is called with the database number, the key and what was removed, while the stripe is locked:
-    /// it logs the removal.
+    /// visited. `removed` is called with the database number, the key, what was removed and what is to be told of it, while
+    /// the stripe is locked: it logs the removal.
     pub fn expire_some(
         &self,
         cursor: &mut Cursor,
         now: Millis,
         is_time_up: impl Fn() -> bool,
-        mut removed: impl FnMut(usize, &[u8], &Lapsed),
+        mut removed: impl FnMut(usize, &[u8], &Lapsed, Vec<Happening>),
     ) -> Progress {
         let all = (self.databases() * self.stripes()) as u32;
         loop {
@@ -62,7 +62,7 @@ impl Table {
         stripe: &mut Stripe,
         place: usize,
         now: Millis,
-        removed: &mut impl FnMut(usize, &[u8], &Lapsed),
+        removed: &mut impl FnMut(usize, &[u8], &Lapsed, Vec<Happening>),
     ) {
         if !stripe.has_due(now) {
             return;
@@ -70,8 +70,9 @@ impl Table {
         let db = self.number_of(place);
         for key in stripe.due(now) {
             // Opening the slot is what removes it.
-            if let Some(lapsed) = Slot::open(self, stripe, &key, self.hash(&key), now).take_lapsed() {
-                removed(db, &key, &lapsed);
+            let mut slot = Slot::open(self, stripe, &key, self.hash(&key), now);
+            if let Some(lapsed) = slot.take_lapsed() {
+                removed(db, &key, &lapsed, slot.take_told());
             }
         }
     }

@@ -12,6 +12,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Slot;
+use crate::base::event;
 use crate::value::Value;
 
 /// What opening a slot removed.
@@ -41,9 +42,18 @@ impl Slot<'_> {
     #[cold]
     pub(super) fn lapse(&mut self) {
         let Some(entry) = self.entry() else { return };
-        self.stripe.lapsed = if entry.expiry() <= self.now { Some(Lapsed::Key) } else { self.lapse_fields() };
+        let is_due = entry.expiry() <= self.now;
+        self.stripe.lapsed = if is_due { Some(Lapsed::Key) } else { self.lapse_fields() };
+        if self.stripe.lapsed.is_some() && !is_due {
+            self.tell(event::FIELDS_EXPIRED);
+        }
         if self.stripe.lapsed == Some(Lapsed::Key) {
-            self.remove();
+            if is_due {
+                self.take();
+                self.tell(event::EXPIRED);
+            } else {
+                self.remove();
+            }
             self.table.expired.fetch_add(1, Ordering::Relaxed);
         }
         self.has_lapsed = self.stripe.lapsed.is_some();

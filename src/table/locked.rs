@@ -9,6 +9,7 @@ use super::slot::Slot;
 use super::stripe::Stripe;
 use super::{Address, Table, wait};
 use crate::base::clock::Millis;
+use crate::base::event;
 
 /// The stripes of a unit of work. Keys outside of them cannot be reached through it.
 pub struct Locked<'t> {
@@ -23,6 +24,8 @@ pub struct Locked<'t> {
     pub(super) awaited: Vec<Address>,
     /// See [`Locked::take_left`].
     pub(super) left: Vec<Address>,
+    /// See [`Locked::by`].
+    author: u64,
 }
 
 impl<'t> Locked<'t> {
@@ -50,6 +53,8 @@ impl<'t> Locked<'t> {
             // More is needed than was known: let go of all, and lock all of it in order.
         };
         let awaited = addresses.to_vec();
+        let mut guards = guards;
+        guards.iter_mut().for_each(|(_, stripe)| stripe.forget_told());
         Locked {
             table,
             now,
@@ -59,6 +64,7 @@ impl<'t> Locked<'t> {
             guards,
             awaited,
             left: Vec::new(),
+            author: 0,
         }
     }
 
@@ -75,9 +81,18 @@ impl<'t> Locked<'t> {
         self.guards.get_mut(held).map(|(_, stripe)| &mut **stripe)
     }
 
+    pub(super) fn stripes(&mut self) -> impl Iterator<Item = &mut Stripe> {
+        self.guards.iter_mut().map(|(_, stripe)| &mut **stripe)
+    }
+
     /// The time of the turn, in Unix milliseconds.
     pub fn now(&self) -> Millis {
         self.now
+    }
+
+    /// From now on changes are made on behalf of the client with this number: see [`Slot::by`].
+    pub fn by(&mut self, author: u64) {
+        self.author = author;
     }
 
     /// The slot of a key of database `db`, for a handler: what opening it removed, and whether the key was there, is kept
@@ -88,10 +103,14 @@ impl<'t> Locked<'t> {
     /// As [`Locked::open`].
     pub fn slot<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
         let mut slot = Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key);
+        slot.by(self.author);
         self.lapsed.extend(slot.take_lapsed().map(|lapsed| (db, key.to_vec(), lapsed)));
         match slot.exists() {
             true => self.lookups.0 += 1,
-            false => self.lookups.1 += 1,
+            false => {
+                self.lookups.1 += 1;
+                slot.tell(event::KEY_MISS);
+            }
         }
         slot
     }
@@ -103,7 +122,9 @@ impl<'t> Locked<'t> {
     /// When the key's stripe was not among the addresses locked: a defect of the command's key specification, which
     /// must end loudly rather than touch a key that nobody checked.
     pub fn open<'s>(&'s mut self, db: usize, key: &'s [u8]) -> Slot<'s> {
-        Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key)
+        let mut slot = Self::open_among(self.table, &mut self.guards, (self.now, self.only_reads), db, key);
+        slot.by(self.author);
+        slot
     }
 
     #[expect(clippy::panic, reason = "an undeclared key is a defect of the program, not of its input")]

@@ -18,20 +18,24 @@ pub mod expire;
 mod lapsed;
 pub mod locked;
 mod map;
+mod observe;
 mod prefetch;
 mod scan;
 pub mod slot;
 mod snapshot;
 mod stripe;
+pub mod told;
 pub mod wait;
 mod watch;
 
 pub use entry::Entry;
 pub use lapsed::Lapsed;
 pub use locked::Locked;
+pub use observe::Observer;
 pub use scan::Page;
 pub use slot::{Expiry, Slot};
 pub use snapshot::Cut;
+pub use told::Happening;
 pub use wait::{Served, Waiter};
 pub use watch::Watch;
 
@@ -72,6 +76,12 @@ pub struct Table {
     held_until: AtomicI64,
     /// See [`Table::marks`].
     marks: AtomicU64,
+    /// See [`Table::is_heard`].
+    heard: AtomicBool,
+    /// Happenings that were kept, since the start.
+    happenings: AtomicU64,
+    /// Who is told of changes, while somebody is.
+    observed: observe::Observed,
 }
 
 struct Database {
@@ -104,6 +114,11 @@ impl Address {
     pub fn hash(self) -> u64 {
         self.hash
     }
+
+    /// The number of its stripe: keys with different numbers can be worked on at the same time.
+    pub fn stripe(self) -> usize {
+        self.stripe as usize
+    }
 }
 
 impl Table {
@@ -127,6 +142,9 @@ impl Table {
             expire_cycles_cut: AtomicU64::new(0),
             held_until: AtomicI64::new(0),
             marks: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
+            happenings: AtomicU64::new(0),
+            observed: observe::Observed::default(),
         }
     }
 
@@ -224,6 +242,7 @@ impl Table {
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
         let mut stripe = self.lock(address.stripe);
+        stripe.forget_told();
         body(&mut Slot::open(self, &mut stripe, key, address.hash, now))
     }
 
@@ -237,6 +256,7 @@ impl Table {
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
         let mut stripe = self.lock(address.stripe);
+        stripe.forget_told();
         body(&mut Slot::look(self, &mut stripe, key, address.hash, now))
     }
 
@@ -260,7 +280,9 @@ impl Table {
 
     fn database(&self, place: usize) -> &Database {
         self.databases[place].get_or_init(|| Database {
-            stripes: (0..self.stripes()).map(|_| CachePadded::new(Mutex::new(Stripe::default()))).collect(),
+            stripes: (0..self.stripes())
+                .map(|_| CachePadded::new(Mutex::new(Stripe::of(place as u16))))
+                .collect(),
         })
     }
 
@@ -268,6 +290,17 @@ impl Table {
     fn stripes_of(&self, db: usize) -> &[CachePadded<Mutex<Stripe>>] {
         let place = self.places[db].load(Ordering::Relaxed) as usize;
         self.databases[place].get().map_or(&[], |database| &database.stripes)
+    }
+
+    /// Makes room for so many keys, so that loading them need not grow the table again and again.
+    pub fn reserve(&self, db: usize, keys: usize) {
+        let mean = keys >> self.stripe_bits;
+        // Chance gives some stripes more than others; nearly none gets more than this.
+        let room = mean + 3 * mean.isqrt();
+        let place = self.places[db].load(Ordering::Relaxed) as usize;
+        for stripe in &self.database(place).stripes {
+            stripe.lock().reserve(room, self.order(), self.seed());
+        }
     }
 
     /// Number of keys, expired ones that are still there included.

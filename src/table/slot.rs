@@ -2,8 +2,9 @@
 //!
 //! Opening a slot removes the entry if its time has come, and the fields of a hash whose time has, so a handler never
 //! sees what has expired. The caller asks [`Slot::take_lapsed`] and logs the removal before the command's own effect.
-//! Every change lays the old value aside for a running snapshot and marks the watchers of the key: no handler can forget
-//! either.
+//! Every change lays the old value aside for a running snapshot, marks the watchers of the key and tells the table's
+//! observer: no handler can forget any of it. What happens to the key is told where somebody wants to hear of it: see
+//! [`super::told`].
 
 use super::Table;
 use super::entry::Entry;
@@ -11,6 +12,7 @@ use super::map::Place;
 use super::stripe::Stripe;
 use super::watch::Watch;
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::value::{TextRef, Value};
 
@@ -35,6 +37,8 @@ pub struct Slot<'a> {
     pub(super) place: Option<Place>,
     pub(super) has_lapsed: bool,
     pub(super) changed: bool,
+    /// See [`Slot::by`].
+    author: u64,
 }
 
 impl<'a> Slot<'a> {
@@ -47,7 +51,8 @@ impl<'a> Slot<'a> {
         now: Millis,
     ) -> Self {
         let place = stripe.find(key, hash, table.order());
-        let mut slot = Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false };
+        let mut slot =
+            Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false, author: 0 };
         if slot.entry().is_some_and(|entry| entry.due() <= now) {
             slot.lapse();
         }
@@ -65,7 +70,8 @@ impl<'a> Slot<'a> {
         now: Millis,
     ) -> Self {
         let place = stripe.find(key, hash, table.order());
-        let mut slot = Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false };
+        let mut slot =
+            Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false, author: 0 };
         if slot.entry().is_some_and(|entry| entry.due() <= now) && !slot.pass_over() {
             slot.lapse();
         }
@@ -75,6 +81,19 @@ impl<'a> Slot<'a> {
     /// The key.
     pub fn key(&self) -> &'a [u8] {
         self.key
+    }
+
+    /// The hash of the key.
+    #[inline]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// From now on changes are made on behalf of the client with this number: observers are told. What opening the slot
+    /// removed, nobody did.
+    #[inline]
+    pub fn by(&mut self, author: u64) {
+        self.author = author;
     }
 
     /// The time of the turn, in Unix milliseconds: what is due at it, is expired.
@@ -174,6 +193,7 @@ impl<'a> Slot<'a> {
         let Some(place) = self.place else {
             let (order, seed) = (self.table.order(), self.table.seed());
             self.place = Some(self.stripe.insert(entry, self.hash, order, seed));
+            self.tell(event::NEW);
             return;
         };
         let captured = self.is_captured(place);
@@ -212,7 +232,8 @@ impl<'a> Slot<'a> {
         true
     }
 
-    /// Removes the key; its value and deadline ([`NEVER`] without one), if it existed.
+    /// Takes the key out of its place; its value and deadline ([`NEVER`] without one), if it existed. Nobody is told that it
+    /// was removed: see [`Slot::remove`].
     pub fn take(&mut self) -> Option<(Value, Millis)> {
         let (order, seed) = (self.table.order(), self.table.seed());
         let place = self.place.take()?;
@@ -229,7 +250,11 @@ impl<'a> Slot<'a> {
 
     /// Removes the key; true when it existed.
     pub fn remove(&mut self) -> bool {
-        self.take().is_some()
+        let existed = self.take().is_some();
+        if existed {
+            self.tell(event::DEL);
+        }
+        existed
     }
 
     /// True when somebody sleeps until the key has something for it: see [`super::wait`].
@@ -256,6 +281,7 @@ impl<'a> Slot<'a> {
     pub(super) fn mark_changed(&mut self) {
         self.changed = true;
         self.stripe.watchers.touch(self.key);
+        self.table.observed.tell(self.key, self.hash, self.author);
     }
 
     /// Lays the present value aside if a running snapshot has not seen it yet.

@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::lapsed::Lapsed;
 use super::map::{Map, Order, Place};
+use super::told::Happening;
 use super::wait::Waiters;
 use super::watch::Watchers;
 use super::{Counts, Garbage, Table, Waste};
@@ -23,11 +24,21 @@ pub(super) struct Stripe {
     pub(super) captured: Vec<Entry>,
     /// What opening the slot removed that was opened last, until somebody asks for it.
     pub(super) lapsed: Option<Lapsed>,
+    /// What happened to keys, until somebody asks for it.
+    #[expect(clippy::box_collection, reason = "one word in each of thousands of stripes, instead of three")]
+    pub(super) told: Option<Box<Vec<Happening>>>,
+    /// The place of its database.
+    pub(super) database: u16,
     pub(super) watchers: Watchers,
     pub(super) waiters: Waiters,
 }
 
 impl Stripe {
+    /// An empty stripe of the database at this place.
+    pub(super) fn of(database: u16) -> Self {
+        Stripe { database, ..Stripe::default() }
+    }
+
     #[inline]
     pub(super) fn find(&self, key: &[u8], hash: u64, order: Order) -> Option<Place> {
         self.map.find(key, hash, order)
@@ -74,6 +85,10 @@ impl Stripe {
         self.lapsing += usize::from(entry.has_field_deadlines());
         self.note_due(entry.due());
         self.map.insert(entry, hash, order, seed)
+    }
+
+    pub(super) fn reserve(&mut self, entries: usize, order: Order, seed: &Seed) {
+        self.map.reserve(entries, order, seed);
     }
 
     pub(super) fn remove(&mut self, place: Place, hash: u64, order: Order, seed: &Seed) -> Option<Entry> {

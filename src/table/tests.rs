@@ -219,7 +219,7 @@ proptest! {
         }
         let mut removed = Vec::new();
         let mut cursor = Cursor::default();
-        while table.expire_some(&mut cursor, now, || true, |db, key, _| removed.push((db, key.to_vec()))) != Progress::Done {}
+        while table.expire_some(&mut cursor, now, || true, |db, key, _, _| removed.push((db, key.to_vec()))) != Progress::Done {}
         removed.sort();
         let due = deadlines.iter().enumerate().filter(|(_, at)| at.is_some_and(|at| at <= now));
         prop_assert_eq!(removed, due.map(|(key, _)| (1, key.to_be_bytes().to_vec())).collect::<Vec<_>>());
@@ -324,7 +324,9 @@ fn the_cycle_removes_fields_that_are_due() {
     put_hash(&table, b"g", &[Some(50)]);
     let cycle = |now| {
         let mut removed = Vec::new();
-        let seen = |_: usize, key: &[u8], lapsed: &Lapsed| removed.push((key.to_vec(), lapsed.clone()));
+        let seen = |_: usize, key: &[u8], lapsed: &Lapsed, _: Vec<Happening>| {
+            removed.push((key.to_vec(), lapsed.clone()))
+        };
         assert_eq!(table.expire_some(&mut Cursor::default(), now, || false, seen), Progress::Done);
         removed.sort_by(|(one, _), (other, _)| one.cmp(other));
         removed
@@ -389,4 +391,21 @@ fn mass_deletion_gives_memory_back() {
     }
     assert_eq!(table.counts(0, 0), Counts::default());
     assert!(table.stripes_of(0).iter().all(|stripe| stripe.lock().map().capacity() <= 128));
+}
+
+#[test]
+fn room_made_before_changes_nothing_but_the_number_of_buckets() {
+    let table = Table::with_stripes(1, 4, Seed::from_keys(1, 2));
+    let put = |name: &str| {
+        let address = table.address(0, name.as_bytes());
+        table.with_slot(address, name.as_bytes(), 0, |slot| slot.put_text(b"x", Expiry::Clear));
+    };
+    put("early");
+    table.reserve(0, 1000);
+    let capacity = || table.stripes_of(0).iter().map(|stripe| stripe.lock().map().capacity()).sum::<usize>();
+    let room = capacity();
+    (1..1000).for_each(|n| put(&format!("key:{n}")));
+    assert_eq!((table.len(0), capacity()), (1000, room));
+    table.reserve(0, 10);
+    assert_eq!(capacity(), room, "room is not given up");
 }

@@ -4,7 +4,7 @@
 use crate::base::refusal::Refusal;
 use crate::clients::flag as bit;
 use crate::exec::session::Replies;
-use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag, listen, multi};
+use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag, listen, multi, tracking};
 use crate::resp::reply::{Proto, Reply};
 
 pub(super) const SPECS: &[Spec] = &[Spec {
@@ -34,6 +34,7 @@ fn reset(
 ) -> Result<Effect, Refusal> {
     session.transaction = None;
     multi::unwatch(ctx, session);
+    tracking::stop(ctx, session);
     ctx.clients.stop_monitor(&session.client);
     session.monitor = false;
     session.db = 0;

@@ -1,6 +1,7 @@
 //! HDEL key field [field ...] — removes fields: how many there were. The key goes with the last one.
 
 use super::{change, hash_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -17,6 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Removes fields from a hash.",
     complexity: "O(N) where N is the number of fields to be removed.",
     syntax: "key field [field ...]",
+    event: Some(event::HDEL),
     run: Run::Write(hdel),
     ..Spec::DEFAULT
 }];

@@ -7,6 +7,7 @@
 use super::deadline::{self, Unit};
 use super::{change, fields, hash_of};
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -49,6 +50,7 @@ const HEXPIRE: Spec = Spec {
     summary: "Lets fields of a hash expire after a number of seconds.",
     complexity: "O(N) where N is the number of specified fields.",
     syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    event: Some(event::hash("hexpire")),
     run: Run::Write(|args, slot, reply| expire(args, slot, reply, Unit::EX, "hexpire")),
     ..Spec::DEFAULT
 };
@@ -116,6 +118,9 @@ fn expire(
     if !hash.is_some_and(|hash| names.iter().any(|name| outcome(hash, name) > 0)) {
         names.iter().for_each(|name| reply.int(hash.map_or(NO_FIELD, |hash| outcome(hash, name))));
         return Ok(Effect::None);
+    }
+    if is_past {
+        slot.tell(event::HDEL);
     }
     let mut done = Vec::new();
     change(slot, |hash| {

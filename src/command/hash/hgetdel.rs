@@ -1,6 +1,7 @@
 //! HGETDEL key FIELDS n field [field ...] — the values of fields, which are removed. The key goes with the last one.
 
 use super::{answer, change, fields, hash_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -17,6 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Returns the values of fields of a hash and removes them.",
     complexity: "O(N) where N is the number of specified fields.",
     syntax: "key FIELDS numfields field [field ...]",
+    event: Some(event::HDEL),
     run: Run::Write(hgetdel),
     ..Spec::DEFAULT
 }];

@@ -7,6 +7,7 @@
 use super::deadline::{self, Unit};
 use super::{answer, change, fields, hash_of};
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -71,6 +72,7 @@ fn persist(names: &[&[u8]], slot: &mut Slot<'_>) -> Result<Effect, Refusal> {
     if names.is_empty() {
         return Ok(Effect::None);
     }
+    slot.tell(event::hash("hpersist"));
     change(slot, |hash| {
         for name in names {
             hash.set_deadline(name, None);
@@ -83,6 +85,7 @@ fn expire(names: &[&[u8]], at: Millis, is_past: bool, slot: &mut Slot<'_>) -> Re
     if names.is_empty() {
         return Ok(Effect::None);
     }
+    slot.tell(if is_past { event::HDEL } else { event::hash("hexpire") });
     change(slot, |hash| {
         for name in names {
             if is_past {

@@ -3,6 +3,7 @@
 //! A field that does not exist counts as 0; the deadline of one that does stays.
 
 use super::{change, hash_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -18,6 +19,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Hash,
     summary: "Adds to the integer that a field of a hash holds.",
     syntax: "key field increment",
+    event: Some(event::hash("hincrby")),
     run: Run::Write(hincrby),
     ..Spec::DEFAULT
 }];

@@ -5,6 +5,7 @@
 
 use super::{change, fields, hash_of};
 use crate::base::clock::NEVER;
+use crate::base::event;
 use crate::base::longdouble::LongDouble;
 use crate::base::refusal::Refusal;
 use crate::exec::effect::Record;
@@ -22,6 +23,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Hash,
     summary: "Adds to the number, whole or not, that a field of a hash holds.",
     syntax: "key field increment",
+    event: Some(event::hash("hincrbyfloat")),
     run: Run::Write(hincrbyfloat),
     ..Spec::DEFAULT
 }];

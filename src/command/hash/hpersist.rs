@@ -3,6 +3,7 @@
 
 use super::{change, fields, hash_of};
 use crate::base::clock::NEVER;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -20,6 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Removes the deadlines of fields of a hash.",
     complexity: "O(N) where N is the number of specified fields.",
     syntax: "key FIELDS numfields field [field ...]",
+    event: Some(event::hash("hpersist")),
     run: Run::Write(hpersist),
     ..Spec::DEFAULT
 }];

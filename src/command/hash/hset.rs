@@ -3,6 +3,7 @@
 //! A field that had a deadline has none afterwards.
 
 use super::change;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -32,6 +33,7 @@ const HSET: Spec = Spec {
     complexity: "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with \
                  multiple field/value pairs.",
     syntax: "key field value [field value ...]",
+    event: Some(event::hash("hset")),
     run: Run::Write(hset),
     ..Spec::DEFAULT
 };

@@ -7,6 +7,7 @@
 use super::deadline::{self, Unit};
 use super::{change, fields, hash_of};
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::effect::Record;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -106,6 +107,7 @@ fn hsetex(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
         if there.is_empty() {
             return Ok(Effect::None);
         }
+        slot.tell(event::HDEL);
         change(slot, |hash| {
             for name in &there {
                 hash.remove(name);
@@ -125,6 +127,10 @@ fn hsetex(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
             }
         }
     })?;
+    slot.tell(event::hash("hset"));
+    if matches!(expiry, Expiry::At(_)) {
+        slot.tell(event::hash("hexpire"));
+    }
     Ok(Effect::Instead(record(&options.pairs, slot)?))
 }
 

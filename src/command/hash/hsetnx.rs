@@ -1,6 +1,7 @@
 //! HSETNX key field value — sets a field that is not there yet: 1, or 0 if it is.
 
 use super::{change, hash_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -16,6 +17,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Hash,
     summary: "Sets a field of a hash if it does not exist.",
     syntax: "key field value",
+    event: Some(event::hash("hset")),
     run: Run::Write(hsetnx),
     ..Spec::DEFAULT
 }];

@@ -1,5 +1,6 @@
 //! COPY source destination [DB n] [REPLACE] — the value and its deadline stored a second time.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::command::key::database;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -68,7 +69,13 @@ fn copy(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> 
     }
     let copied = locked.slot(db, from).entry().map(|entry| (entry.to_value(), entry.expiry()));
     if let Some((value, deadline)) = copied {
-        locked.slot(target_db, to).put(value, Expiry::At(deadline));
+        let mut target = locked.slot(target_db, to);
+        if target.exists() {
+            // What it replaces counts as removed before, of which nothing is told.
+            target.tell(event::NEW);
+        }
+        target.put(value, Expiry::At(deadline));
+        target.tell(event::generic("copy_to"));
     }
     reply.int(1);
     Ok(Effect::Same)

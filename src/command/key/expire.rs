@@ -5,6 +5,7 @@
 //! removes the key at once and is logged as that; in replay none has passed.
 
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::number;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -88,6 +89,7 @@ fn expire(
         slot.remove();
         return Ok(Effect::instead([b"DEL", key]));
     }
+    slot.tell(event::EXPIRE);
     if !slot.set_deadline(Some(at)) {
         // The same deadline again is a change all the same to those who watch the key.
         slot.touch();

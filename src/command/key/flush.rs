@@ -67,6 +67,7 @@ fn flush(
     args.end()?;
     let mut garbage = Vec::new();
     let removed: usize = databases.map(|db| ctx.table.clear(db, &mut |entries| garbage.push(entries))).sum();
+    ctx.tracking.flushed();
     if !sync && removed > FREED_IN_PLACE {
         // Where no thread can be had, the failing call drops the closure and so frees the entries here.
         let _ = std::thread::Builder::new().name("free".to_owned()).spawn(move || drop(garbage));

@@ -1,5 +1,6 @@
 //! MOVE key db — the key goes to another database, unless that one has it already.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::command::key::database;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -45,6 +46,8 @@ fn carry(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) ->
         let mut target = locked.slot(target_db, key);
         target.put(value, Expiry::At(deadline));
         access.into_iter().for_each(|record| target.set_access(record));
+        locked.slot(db, key).tell(event::generic("move_from"));
+        locked.slot(target_db, key).tell(event::generic("move_to"));
     }
     reply.int(1);
     Ok(Effect::Same)

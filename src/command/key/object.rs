@@ -58,7 +58,7 @@ const ENCODING: Spec = Spec {
     name: "encoding",
     arity: 3,
     keys: &[KeySpec::at(2, key::RO)],
-    flags: flag::READONLY | flag::NO_TOUCH_KEY,
+    flags: flag::READONLY | flag::NO_TOUCH_KEY | flag::SILENT_MISS,
     acl: acl::KEYSPACE,
     since: "2.2.3",
     group: Group::Generic,

@@ -1,5 +1,6 @@
 //! PERSIST key — takes a key's deadline away.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -15,6 +16,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Generic,
     summary: "Takes the deadline of a key away.",
     syntax: "key",
+    event: Some(event::PERSIST),
     run: Run::Write(persist),
     ..Spec::DEFAULT
 }];

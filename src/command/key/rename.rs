@@ -1,5 +1,6 @@
 //! RENAME key newkey — the value and its deadline get another key, over what was there; RENAMENX only where nothing is.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -63,8 +64,14 @@ fn carry(args: &mut Args<'_>, locked: &mut Locked<'_>, replace: bool) -> Result<
     let access = source.entry().map(Entry::access);
     let (value, deadline) = source.take().ok_or(Refusal::NoSuchKey)?;
     let mut target = locked.slot(db, to);
+    if target.exists() {
+        // What it replaces counts as removed before, of which nothing is told.
+        target.tell(event::NEW);
+    }
     target.put(value, Expiry::At(deadline));
     // The value is as old as it was: a new key must not make it the last to be evicted.
     access.into_iter().for_each(|record| target.set_access(record));
+    locked.slot(db, from).tell(event::generic("rename_from"));
+    locked.slot(db, to).tell(event::generic("rename_to"));
     Ok(Outcome::Moved)
 }

@@ -4,6 +4,7 @@
 //! itself, and a payload that Redis 7.0 takes, if the value has one: a newer server may have made the original.
 
 use crate::base::clock::{Millis, NEVER};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::effect::Record;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -89,7 +90,12 @@ fn restore(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> R
     }
     let for_log = (found.version > VERSION_OF_REDIS_7_0)
         .then(|| encode_payload(found.value.as_ref(), args.settings().persistence.rdbcompression));
+    if slot.exists() {
+        // What it replaces counts as removed before, of which nothing is told.
+        slot.tell(event::NEW);
+    }
     slot.put(found.value, deadline.map_or(Expiry::Clear, Expiry::At));
+    slot.tell(event::generic("restore"));
     slot.set_use(options.idle_seconds, options.frequency);
     if for_log.is_none() && (options.absolute || deadline.is_none()) {
         return Ok(Effect::Same);

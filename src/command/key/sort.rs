@@ -13,12 +13,13 @@ use std::cmp::Ordering;
 
 use super::pattern::Pattern;
 use crate::base::clock::Millis;
+use crate::base::event;
 use crate::base::number;
 use crate::base::refusal::Refusal;
 use crate::exec::effect::Record;
 use crate::exec::{Args, Begin, Context, Effect, Find, Group, KeySpec, Run, Session, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::{Expiry, Table};
+use crate::table::{Expiry, Happening, Table};
 use crate::value::{List, TextRef, Value};
 
 pub(super) const SPECS: &[Spec] = &[
@@ -80,6 +81,13 @@ fn run(
     let mut order = Order::read(args, may_store)?;
     let lookup = Lookup { table: &ctx.table, db, now: args.now() };
     let source = lookup.value(key, !session.no_touch);
+    if source.is_none() && ctx.table.is_heard() {
+        let told = ctx.table.with_slot(ctx.table.address(db, key), key, Millis::MIN, |slot| {
+            slot.tell(event::KEY_MISS);
+            slot.take_told()
+        });
+        session.outgoing.tell(told);
+    }
     let elements = order.sorted(source.as_ref(), &lookup)?;
     let Some(target) = order.store else {
         reply.array(elements.len() * order.get.len().max(1));
@@ -93,17 +101,20 @@ fn run(
     // What a GET does not find is an empty element: a list has no null.
     order.each(&elements, &lookup, |found| list.push_back(found.unwrap_or_default(), limit));
     reply.int(list.len() as i64);
-    Ok(store(&lookup, target, list))
+    let (effect, told) = store(&lookup, target, list);
+    session.outgoing.tell(told);
+    Ok(effect)
 }
 
 /// Elements in one RPUSH of the record: few enough that no reader needs to hold much of it at once.
 const RECORD_ELEMENTS: usize = 1024;
 
-/// Stores the list over whatever the key holds; an empty one removes the key.
-fn store(lookup: &Lookup<'_>, target: &[u8], list: List) -> Effect {
+/// Stores the list over whatever the key holds; an empty one removes the key. What happened to the key is for those who
+/// listen.
+fn store(lookup: &Lookup<'_>, target: &[u8], list: List) -> (Effect, Vec<Happening>) {
     let mut record = Record::default();
     let address = lookup.table.address(lookup.db, target);
-    lookup.table.with_slot(address, target, Millis::MIN, |slot| {
+    let told = lookup.table.with_slot(address, target, Millis::MIN, |slot| {
         if slot.exists() {
             record.push([b"DEL", target]);
         }
@@ -117,9 +128,12 @@ fn store(lookup: &Lookup<'_>, target: &[u8], list: List) -> Effect {
             slot.remove();
         } else {
             slot.put(list, Expiry::Clear);
+            slot.tell(event::list("sortstore"));
         }
+        slot.take_told()
     });
-    if record.commands() == 0 { Effect::None } else { Effect::Instead(record) }
+    let effect = if record.commands() == 0 { Effect::None } else { Effect::Instead(record) };
+    (effect, told)
 }
 
 fn owned(text: TextRef<'_>) -> Vec<u8> {

@@ -4,6 +4,7 @@ use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
 use crate::command::key::database;
 use crate::exec::commit::Journal;
+use crate::exec::tell::Queue;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -36,14 +37,16 @@ fn swap(
         // The table locks both sides of an exchange, which must be two.
         return Ok(Effect::None);
     }
-    session.need = session.need.max(remove_lapsed(ctx, [one, other], args.now()));
+    session.need = session.need.max(remove_lapsed(ctx, [one, other], args.now(), &mut session.outgoing));
     ctx.table.swap(one, other, args.now());
+    // Any key may now hold something else. Redis leaves caches stale here.
+    ctx.tracking.flushed();
     Ok(Effect::Same)
 }
 
 /// Removes what has outlived its time under watched names, on both sides: else EXEC would find the removal of a dead key
 /// from the other side where its client watches, and take it for a change. Returns the number of the last record.
-fn remove_lapsed(ctx: &Context, databases: [usize; 2], now: Millis) -> u64 {
+fn remove_lapsed(ctx: &Context, databases: [usize; 2], now: Millis, queue: &mut Queue) -> u64 {
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
     let watched: Vec<_> = databases.iter().flat_map(|db| ctx.table.watched_keys(*db)).collect();
     for key in &watched {
@@ -51,6 +54,7 @@ fn remove_lapsed(ctx: &Context, databases: [usize; 2], now: Millis) -> u64 {
             ctx.table.with_slot(ctx.table.address(db, key), key, now, |slot| {
                 if let Some(lapsed) = slot.take_lapsed() {
                     journal.lapsed(db, key, &lapsed);
+                    queue.tell(slot.take_told());
                 }
             });
         }

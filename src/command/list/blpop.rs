@@ -83,6 +83,7 @@ fn pop_one(
     slot.mark_used();
     reply.array(2);
     reply.bulk(key);
+    slot.tell(end.pop_event());
     pop(&mut slot, end, 1, reply)?;
     Ok(Some(Effect::instead([end.pop_name(), key])))
 }

@@ -2,6 +2,7 @@
 //! then, -1 where nothing equals it, 0 where there is no list.
 
 use super::{change, list_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -18,6 +19,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Adds an element before or after another one of a list.",
     complexity: "O(N) where N is the number of elements before the pivot",
     syntax: "key <BEFORE | AFTER> pivot element",
+    event: Some(event::list("linsert")),
     run: Run::Write(linsert),
     ..Spec::DEFAULT
 }];

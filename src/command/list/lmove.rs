@@ -90,13 +90,28 @@ impl<'a> Route<'a> {
             let turned = change(&mut source, |list| {
                 self.from.pop(list).inspect(|element| self.to.push(list, element, limit))
             })?;
+            source.tell(self.to.push_event());
+            source.tell(self.from.pop_event());
             reply.bulk(&turned.flatten().unwrap_or_default());
             return Ok(true);
         }
         list_of(locked.slot(db, self.target).entry())?;
-        let popped = change(&mut locked.slot(db, self.source), |list| self.from.pop(list))?;
-        let element = popped.flatten().unwrap_or_default();
-        push(&mut locked.slot(db, self.target), self.to, std::iter::once(&*element), limit)?;
+        // Added before it is taken away, because that is the order in which it is told.
+        let element = {
+            let source = locked.slot(db, self.source);
+            let list = list_of(source.entry())?;
+            let last = list.and_then(|list| match self.from {
+                End::Left => list.range(0, 1).next(),
+                End::Right => list.range_back(0, 1).next(),
+            });
+            last.map(|element| element.bytes(&mut itoa::Buffer::new()).to_vec()).unwrap_or_default()
+        };
+        let mut target = locked.slot(db, self.target);
+        push(&mut target, self.to, std::iter::once(&*element), limit)?;
+        target.tell(self.to.push_event());
+        let mut source = locked.slot(db, self.source);
+        source.tell(self.from.pop_event());
+        change(&mut source, |list| self.from.pop(list))?;
         reply.bulk(&element);
         Ok(true)
     }

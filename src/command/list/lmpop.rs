@@ -83,6 +83,7 @@ impl<'a> Choice<'a> {
         reply.array(2);
         reply.bulk(key);
         reply.array(count);
+        slot.tell(self.end.pop_event());
         pop(&mut slot, self.end, count, reply)?;
         let mut number = itoa::Buffer::new();
         Ok(Some(Effect::instead([self.end.pop_name(), key, number.format(count).as_bytes()])))

@@ -1,6 +1,7 @@
 //! LPOP and RPOP key [count] — takes the first or the last element, or up to count of them as an array.
 
 use super::{End, list_of, pop};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -11,6 +12,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "rpop",
         summary: "Takes elements from the end of a list.",
+        event: Some(event::list("rpop")),
         run: Run::Write(|args, slot, reply| pop_some(args, slot, End::Right, reply)),
         ..LPOP
     },
@@ -26,6 +28,7 @@ const LPOP: Spec = Spec {
     summary: "Takes elements from the front of a list.",
     complexity: "O(N) where N is the number of elements returned",
     syntax: "key [count]",
+    event: Some(event::list("lpop")),
     run: Run::Write(|args, slot, reply| pop_some(args, slot, End::Left, reply)),
     ..Spec::DEFAULT
 };

@@ -2,6 +2,7 @@
 //! turns their order around. LPUSHX and RPUSHX do so only where there is a list already.
 
 use super::{End, list_of, push};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -12,6 +13,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "rpush",
         summary: "Adds elements at the end of a list, which is made if it is not there.",
+        event: Some(event::list("rpush")),
         run: Run::Write(|args, slot, reply| push_all(args, slot, End::Right, reply)),
         ..LPUSH
     },
@@ -19,6 +21,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "rpushx",
         summary: "Adds elements at the end of a list that is there.",
+        event: Some(event::list("rpush")),
         run: Run::Write(|args, slot, reply| push_to_existing(args, slot, End::Right, reply)),
         ..LPUSHX
     },
@@ -35,6 +38,7 @@ const LPUSH: Spec = Spec {
     complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple \
                  arguments.",
     syntax: "key element [element ...]",
+    event: Some(event::list("lpush")),
     run: Run::Write(|args, slot, reply| push_all(args, slot, End::Left, reply)),
     ..Spec::DEFAULT
 };

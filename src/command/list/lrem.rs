@@ -2,6 +2,7 @@
 //! many they were.
 
 use super::{change, list_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -17,6 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Removes elements of a list that equal the given one.",
     complexity: "O(N+M) where N is the length of the list and M is the number of elements removed.",
     syntax: "key count element",
+    event: Some(event::list("lrem")),
     run: Run::Write(lrem),
     ..Spec::DEFAULT
 }];

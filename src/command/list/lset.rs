@@ -1,6 +1,7 @@
 //! LSET key index element — replaces the element at an index, which must be there.
 
 use super::{change, from_front, list_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -16,6 +17,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Replaces the element at an index of a list.",
     complexity: "O(N) where N is the number of chunks of the list, plus the elements of one chunk",
     syntax: "key index element",
+    event: Some(event::list("lset")),
     run: Run::Write(lset),
     ..Spec::DEFAULT
 }];

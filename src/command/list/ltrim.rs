@@ -1,6 +1,7 @@
 //! LTRIM key start stop — keeps only the elements from index start to stop, both included.
 
 use super::{change, list_of, span};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -25,6 +26,10 @@ fn ltrim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Res
     let length = list_of(slot.entry())?.map_or(0, |list| list.len());
     let (first, count) = span(start, stop, length);
     reply.ok();
+    if length > 0 {
+        // Also where nothing is removed.
+        slot.tell(event::list("ltrim"));
+    }
     if count == length {
         return Ok(Effect::None);
     }

@@ -16,6 +16,7 @@ mod lrem;
 mod lset;
 mod ltrim;
 
+use crate::base::event::{self, Event};
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Spec};
 use crate::resp::reply::Reply;
@@ -64,6 +65,16 @@ impl End {
             End::Left => b"LEFT",
             End::Right => b"RIGHT",
         }
+    }
+
+    /// What a push at this end is to those who listen.
+    fn push_event(self) -> Event {
+        event::list(if self == End::Left { "lpush" } else { "rpush" })
+    }
+
+    /// What a pop at this end is to those who listen.
+    fn pop_event(self) -> Event {
+        event::list(if self == End::Left { "lpop" } else { "rpop" })
     }
 
     /// The command that pops at this end: what the log gets for all that pop.

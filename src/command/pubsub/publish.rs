@@ -40,11 +40,15 @@ fn publish(
     kind: Kind,
     args: &mut Args<'_>,
     ctx: &Context,
-    _: &mut Session,
+    session: &mut Session,
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let (channel, message) = (args.word()?, args.word()?);
-    let told = listen::publish(ctx, args.settings(), args.now(), kind, channel, message);
+    // A transaction's message waits for its record: it may tell of what the transaction did.
+    let told = match session.in_exec {
+        true => session.outgoing.publish(ctx, kind, channel, message),
+        false => listen::publish(ctx, args.settings(), args.now(), kind, channel, message),
+    };
     reply.int(told as i64);
     Ok(Effect::None)
 }

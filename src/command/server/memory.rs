@@ -56,7 +56,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
             name: "usage",
             arity: -3,
             keys: &[KeySpec::at(2, key::RO)],
-            flags: flag::READONLY | flag::NO_TOUCH_KEY,
+            flags: flag::READONLY | flag::NO_TOUCH_KEY | flag::SILENT_MISS,
             summary: "Tells how many bytes a key and its value occupy.",
             complexity: "O(N) where N is the number of samples.",
             syntax: "key [SAMPLES count]",

@@ -13,6 +13,7 @@ mod srem;
 mod sscan;
 mod sunion;
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Effect, Spec};
 use crate::resp::reply::Reply;
@@ -72,13 +73,20 @@ fn answer_all<'s>(members: impl Iterator<Item = TextRef<'s>>, reply: &mut Reply<
 }
 
 /// Stores what was made of other sets over whatever the key holds, and answers with its size. An empty one removes the
-/// key.
-fn store(locked: &mut Locked<'_>, db: usize, key: &[u8], set: Set, reply: &mut Reply<'_>) -> Effect {
+/// key. `event` is what those are told who listen.
+fn store(
+    locked: &mut Locked<'_>,
+    (db, key): (usize, &[u8]),
+    set: Set,
+    event: &'static str,
+    reply: &mut Reply<'_>,
+) -> Effect {
     reply.int(set.len() as i64);
     let mut slot = locked.slot(db, key);
     if set.is_empty() {
         return Effect::same_if(slot.remove());
     }
     slot.put(set, Expiry::Clear);
+    slot.tell(event::set(event));
     Effect::Same
 }

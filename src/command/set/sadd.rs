@@ -1,6 +1,7 @@
 //! SADD key member [member ...] — adds members; answers how many are new.
 
 use super::set_of;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -18,6 +19,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple \
                  arguments.",
     syntax: "key member [member ...]",
+    event: Some(event::set("sadd")),
     run: Run::Write(sadd),
     ..Spec::DEFAULT
 }];

@@ -61,7 +61,7 @@ fn sdiffstore(
         Difference::LookUp(first, others) => collect(missing_from(first, &others), &limits),
         Difference::Strike(first, others) => struck(first, &others, &limits),
     };
-    Ok(store(locked, db, target, left, reply))
+    Ok(store(locked, (db, target), left, "sdiffstore", reply))
 }
 
 /// The way to take, with the first set, if there is one, and the others.

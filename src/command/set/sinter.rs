@@ -69,7 +69,7 @@ fn sinterstore(
     for member in common(sets_of(locked, db, args.rest())?) {
         set.add(member.bytes(&mut itoa::Buffer::new()), &limits);
     }
-    Ok(store(locked, db, target, set, reply))
+    Ok(store(locked, (db, target), set, "sinterstore", reply))
 }
 
 fn sintercard(

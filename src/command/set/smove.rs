@@ -1,6 +1,7 @@
 //! SMOVE source destination member — the member leaves one set and joins another, in one step for everybody who looks.
 
 use super::set_of;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -38,6 +39,17 @@ fn smove(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) ->
         reply.int(i64::from(has_it));
         return Ok(Effect::None);
     }
+    let mut source = locked.slot(db, from);
+    let is_void = source.change(|value| {
+        let set = value.set_mut()?;
+        set.remove(member);
+        Ok::<_, Refusal>(set.is_empty())
+    });
+    source.tell(event::set("srem"));
+    if is_void.transpose()?.unwrap_or_default() {
+        source.remove();
+    }
+    let mut target = locked.slot(db, to);
     match target_has_it {
         Some(true) => {}
         Some(false) => {
@@ -49,14 +61,8 @@ fn smove(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) ->
             target.put(set, Expiry::Clear);
         }
     }
-    let mut source = locked.slot(db, from);
-    let is_void = source.change(|value| {
-        let set = value.set_mut()?;
-        set.remove(member);
-        Ok::<_, Refusal>(set.is_empty())
-    });
-    if is_void.transpose()?.unwrap_or_default() {
-        source.remove();
+    if target_has_it != Some(true) {
+        target.tell(event::set("sadd"));
     }
     reply.int(1);
     Ok(Effect::Same)

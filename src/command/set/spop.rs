@@ -3,6 +3,7 @@
 //! The log gets an SREM of what was picked, or a DEL if nothing was left: chance must not be asked again.
 
 use super::set_of;
+use crate::base::event;
 use crate::base::number;
 use crate::base::refusal::Refusal;
 use crate::exec::effect::Record;
@@ -20,6 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Removes members of a set by chance and returns them.",
     complexity: "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
     syntax: "key [count]",
+    event: Some(event::set("spop")),
     run: Run::Write(spop),
     ..Spec::DEFAULT
 }];

@@ -1,6 +1,7 @@
 //! SREM key member [member ...] — removes members; answers how many there were. The last one takes the key with it.
 
 use super::set_of;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -16,6 +17,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Removes members from a set, and the set with its last member.",
     complexity: "O(N) where N is the number of members to be removed.",
     syntax: "key member [member ...]",
+    event: Some(event::set("srem")),
     run: Run::Write(srem),
     ..Spec::DEFAULT
 }];

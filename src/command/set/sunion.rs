@@ -50,7 +50,7 @@ fn sunionstore(
 ) -> Result<Effect, Refusal> {
     let (db, target) = (args.db(), args.word()?);
     let all = union(&sets_of(locked, db, args.rest())?, &args.set_limits());
-    Ok(store(locked, db, target, all, reply))
+    Ok(store(locked, (db, target), all, "sunionstore", reply))
 }
 
 fn union(sets: &[Option<&Set>], limits: &set::Thresholds) -> Set {

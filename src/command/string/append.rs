@@ -1,6 +1,7 @@
 //! APPEND key value — adds bytes to the end of a string, which may be a new one: its length then.
 
 use super::check_length;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -17,6 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Adds to the end of the string that a key holds, or stores it under a new key.",
     complexity: "O(1) amortized, as the room of a growing string doubles",
     syntax: "key value",
+    event: Some(event::string("append")),
     run: Run::Write(append),
     ..Spec::DEFAULT
 }];

@@ -1,6 +1,7 @@
 //! GETDEL key — the string, which is removed with its key.
 
 use super::answer;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -22,5 +23,8 @@ pub(super) const SPECS: &[Spec] = &[Spec {
 
 fn getdel(_: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
     answer(slot.text()?, reply);
+    if !slot.exists() {
+        slot.tell(event::KEY_MISS);
+    }
     Ok(if slot.remove() { Effect::instead([b"DEL", slot.key()]) } else { Effect::None })
 }

@@ -5,6 +5,7 @@
 
 use super::answer;
 use super::deadline::Form;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -37,20 +38,27 @@ fn getex(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Res
     let change = read(args)?;
     let Some(text) = slot.text()? else {
         reply.null();
+        slot.tell(event::KEY_MISS);
         return Ok(Effect::None);
     };
     answer(Some(text), reply);
     let key = slot.key();
     Ok(match change {
         Change::Nothing => Effect::None,
-        Change::Persist if slot.set_deadline(None) => Effect::instead([b"PERSIST", key]),
+        Change::Persist if slot.set_deadline(None) => {
+            slot.tell(event::PERSIST);
+            Effect::instead([b"PERSIST", key])
+        }
         Change::Persist => Effect::None,
         Change::Deadline(form, number) => {
             let moment = form.moment(number, args.now(), "getex")?;
             if moment <= args.now() {
                 slot.remove();
-                Effect::instead([b"DEL", key])
-            } else if slot.set_deadline(Some(moment)) {
+                return Ok(Effect::instead([b"DEL", key]));
+            }
+            // The same deadline again is an event, although nothing is changed.
+            slot.tell(event::EXPIRE);
+            if slot.set_deadline(Some(moment)) {
                 Effect::instead([b"PEXPIREAT", key, itoa::Buffer::new().format(moment).as_bytes()])
             } else {
                 Effect::None

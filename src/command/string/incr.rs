@@ -2,6 +2,7 @@
 //!
 //! A key that does not exist counts as 0; the deadline of one that does stays.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -43,6 +44,7 @@ const INCR: Spec = Spec {
     group: Group::String,
     summary: "Adds one to the integer that a key holds.",
     syntax: "key",
+    event: Some(event::string("incrby")),
     run: Run::Write(incr),
     ..Spec::DEFAULT
 };

@@ -3,6 +3,7 @@
 //! Redis counts in 80 bits, and clients depend on the digits this gives (`0.1` and `0.2` make `0.3`). The log gets the
 //! result, so that a server that counts otherwise still reads the same.
 
+use crate::base::event;
 use crate::base::longdouble::LongDouble;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -20,6 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::String,
     summary: "Adds to the number, whole or not, that a key holds.",
     syntax: "key increment",
+    event: Some(event::string("incrbyfloat")),
     run: Run::Write(incrbyfloat),
     ..Spec::DEFAULT
 }];

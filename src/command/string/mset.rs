@@ -2,6 +2,7 @@
 //!
 //! A key that is given twice gets its last value.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -56,6 +57,8 @@ fn check_pairs(args: &Args<'_>, command: &'static str) -> Result<(), Refusal> {
 
 fn store(args: &mut Args<'_>, locked: &mut Locked<'_>) {
     while let (Some(key), Some(value)) = (args.next(), args.next()) {
-        locked.slot(args.db(), key).put_text(value, Expiry::Clear);
+        let mut slot = locked.slot(args.db(), key);
+        slot.put_text(value, Expiry::Clear);
+        slot.tell(event::SET);
     }
 }

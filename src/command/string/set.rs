@@ -12,6 +12,7 @@
 
 use super::answer;
 use super::deadline::{Form, stored_until};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -29,6 +30,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds \
              | PXAT unix-time-milliseconds | KEEPTTL]",
     use_of_keys: Some(use_of_key),
+    event: Some(event::SET),
     run: Run::Write(set),
     ..Spec::DEFAULT
 }];
@@ -64,6 +66,9 @@ fn set_with_options(
     };
     if options.get {
         answer(slot.text()?, reply);
+        if !slot.exists() {
+            slot.tell(event::KEY_MISS);
+        }
     }
     if options.only_if_exists.is_some_and(|must| must != slot.exists()) {
         if !options.get {
@@ -72,6 +77,10 @@ fn set_with_options(
         return Ok(Effect::None);
     }
     slot.put_text(value, expiry);
+    if options.deadline.is_some() {
+        slot.tell(event::SET);
+        slot.tell(event::EXPIRE);
+    }
     if !options.get {
         reply.ok();
     }

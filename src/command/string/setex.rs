@@ -1,6 +1,7 @@
 //! SETEX key seconds value, PSETEX key milliseconds value — stores a string with a deadline: SET with EX or PX.
 
 use super::deadline::{Form, stored_until};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -50,6 +51,8 @@ fn store(
     let moment = form.moment(args.word()?, args.now(), command)?;
     let value = args.word()?;
     slot.put_text(value, Expiry::At(moment));
+    slot.tell(event::SET);
+    slot.tell(event::EXPIRE);
     reply.ok();
     Ok(stored_until(slot.key(), value, moment))
 }

@@ -1,5 +1,6 @@
 //! SETNX key value — stores a string unless the key exists, whatever it holds: 1 if it did.
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -14,6 +15,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::String,
     summary: "Stores a string under a key that does not exist yet.",
     syntax: "key value",
+    event: Some(event::SET),
     run: Run::Write(setnx),
     ..Spec::DEFAULT
 }];

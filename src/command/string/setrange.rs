@@ -4,6 +4,7 @@
 //! offset.
 
 use super::check_length;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -21,6 +22,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Overwrites a part of the string that a key holds, from an offset on.",
     complexity: "O(N) where N is the length of the value, and of the zero bytes before it",
     syntax: "key offset value",
+    event: Some(event::string("setrange")),
     run: Run::Write(setrange),
     ..Spec::DEFAULT
 }];

@@ -58,6 +58,7 @@ fn watch(
         ctx.table.with_slot(address, key, args.now(), |slot| {
             if let Some(lapsed) = slot.take_lapsed() {
                 journal.lapsed(session.db, key, &lapsed);
+                session.outgoing.tell(slot.take_told());
             }
             slot.watch(&session.watch);
         });

@@ -84,7 +84,7 @@ fn pop(
     locked: &mut Locked<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<Option<Effect>, Refusal> {
-    let popped = end.pop(&mut locked.slot(db, key), 1)?;
+    let popped = end.pop_and_tell(&mut locked.slot(db, key), 1)?;
     let Some((member, score)) = popped.first() else { return Ok(None) };
     reply.array(3);
     reply.bulk(key);

@@ -26,6 +26,7 @@ mod zscan;
 mod zscore;
 mod zunion;
 
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Effect, Spec};
 use crate::resp::reply::{Proto, Reply};
@@ -78,13 +79,14 @@ fn shrink<R>(slot: &mut Slot<'_>, change: impl FnOnce(&mut ZSet) -> R) -> Result
 }
 
 /// Makes `result` the value of a key, whatever that held, or removes the key if the result is empty. Answers with its
-/// size.
-fn store(result: ZSet, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Effect {
+/// size. `event` is what those are told who listen.
+fn store(result: ZSet, slot: &mut Slot<'_>, event: &'static str, reply: &mut Reply<'_>) -> Effect {
     reply.int(result.len() as i64);
     if result.is_empty() {
         return Effect::same_if(slot.remove());
     }
     slot.put(result, Expiry::Clear);
+    slot.tell(event::zset(event));
     Effect::Same
 }
 

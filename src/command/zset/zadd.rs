@@ -13,6 +13,7 @@
 use smallvec::SmallVec;
 
 use super::zset_of;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -31,6 +32,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Adds members to a sorted set, or gives those it has new scores.",
     complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
     syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+    event: Some(event::zset("zadd")),
     run: Run::Write(zadd),
     ..Spec::DEFAULT
 }];
@@ -106,6 +108,9 @@ pub(super) fn increment(
             zset.insert(member, new, limits);
             slot.put(zset, Expiry::Clear);
         }
+    }
+    if old != Some(new) {
+        slot.tell(event::zset("zincr"));
     }
     // A negative zero is kept as zero.
     reply.double(new + 0.0);

@@ -63,5 +63,5 @@ fn zdiffstore(
     let target = args.word()?;
     let takes = Takes { command: "zdiffstore", weights: false, with_scores: false, limit: false };
     let result = Inputs::read(args, locked, takes)?.difference(&args.zset_limits());
-    Ok(store(result, &mut locked.slot(args.db(), target), reply))
+    Ok(store(result, &mut locked.slot(args.db(), target), "zdiffstore", reply))
 }

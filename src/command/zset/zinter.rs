@@ -87,5 +87,5 @@ fn zinterstore(
     let target = args.word()?;
     let takes = Takes { command: "zinterstore", weights: true, with_scores: false, limit: false };
     let result = Inputs::read(args, locked, takes)?.intersection(&args.zset_limits());
-    Ok(store(result, &mut locked.slot(args.db(), target), reply))
+    Ok(store(result, &mut locked.slot(args.db(), target), "zinterstore", reply))
 }

@@ -81,7 +81,7 @@ impl<'a> Request<'a> {
         reply: &mut Reply<'_>,
     ) -> Result<Effect, Refusal> {
         for key in &self.keys {
-            let popped = self.end.pop(&mut locked.slot(db, key), self.count)?;
+            let popped = self.end.pop_and_tell(&mut locked.slot(db, key), self.count)?;
             if popped.is_empty() {
                 continue;
             }

@@ -3,6 +3,7 @@
 //! With a count RESP3 clients get pairs; without one, or in RESP2, members and scores in one row.
 
 use super::{shrink, zset_of};
+use crate::base::event;
 use crate::base::number;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -15,6 +16,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "zpopmax",
         summary: "Removes the members with the highest scores from a sorted set and returns them.",
+        event: Some(event::zset("zpopmax")),
         run: Run::Write(zpopmax),
         ..ZPOPMIN
     },
@@ -32,6 +34,7 @@ const ZPOPMIN: Spec = Spec {
     complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of \
                  elements popped.",
     syntax: "key [count]",
+    event: Some(event::zset("zpopmin")),
     run: Run::Write(zpopmin),
     ..Spec::DEFAULT
 };
@@ -86,6 +89,18 @@ impl End {
             End::Max => zset.pop_max(count),
         };
         Ok(shrink(slot, remove)?.unwrap_or_default())
+    }
+
+    /// As [`End::pop`], and tells those who listen.
+    pub(super) fn pop_and_tell(
+        self,
+        slot: &mut Slot<'_>,
+        count: usize,
+    ) -> Result<Vec<(Vec<u8>, f64)>, Refusal> {
+        if zset_of(slot.entry())?.is_some() {
+            slot.tell(event::zset(if self == End::Min { "zpopmin" } else { "zpopmax" }));
+        }
+        self.pop(slot, count)
     }
 
     /// The command that removes members from this end.

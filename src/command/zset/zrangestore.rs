@@ -44,5 +44,5 @@ fn zrangestore(
             result.insert(member.bytes(&mut itoa::Buffer::new()), score, &limits);
         }
     }
-    Ok(store(result, &mut locked.slot(args.db(), target), reply))
+    Ok(store(result, &mut locked.slot(args.db(), target), "zrangestore", reply))
 }

@@ -1,6 +1,7 @@
 //! ZREM key member [member ...] — removes members; with the last one the key goes.
 
 use super::{shrink, zset_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -18,6 +19,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be \
                  removed.",
     syntax: "key member [member ...]",
+    event: Some(event::zset("zrem")),
     run: Run::Write(zrem),
     ..Spec::DEFAULT
 }];

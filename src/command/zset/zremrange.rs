@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{NOT_MEMBERS, NOT_SCORES, shrink, zset_of};
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -18,6 +19,7 @@ pub(super) const SPECS: &[Spec] = &[
         since: "1.2.0",
         summary: "Removes the members of a sorted set whose scores lie in a range.",
         syntax: "key min max",
+        event: Some(event::zset("zremrangebyscore")),
         run: Run::Write(by_score),
         ..BY_RANK
     },
@@ -26,6 +28,7 @@ pub(super) const SPECS: &[Spec] = &[
         since: "2.8.9",
         summary: "Removes the members of a sorted set that lie in a range of names.",
         syntax: "key min max",
+        event: Some(event::zset("zremrangebylex")),
         run: Run::Write(by_lex),
         ..BY_RANK
     },
@@ -43,6 +46,7 @@ const BY_RANK: Spec = Spec {
     complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
                  removed by the operation.",
     syntax: "key start stop",
+    event: Some(event::zset("zremrangebyrank")),
     run: Run::Write(by_rank),
     ..Spec::DEFAULT
 };

@@ -68,5 +68,5 @@ fn zunionstore(
     let target = args.word()?;
     let takes = Takes { command: "zunionstore", weights: true, with_scores: false, limit: false };
     let result = Inputs::read(args, locked, takes)?.union(&args.zset_limits());
-    Ok(store(result, &mut locked.slot(args.db(), target), reply))
+    Ok(store(result, &mut locked.slot(args.db(), target), "zunionstore", reply))
 }

@@ -3,7 +3,7 @@
 use super::{IMMUTABLE, LIVE, PROTECTED, SERIAL, group};
 use crate::config::choice::{AppendFsync, SanitizePayload};
 use crate::config::kind::{I32_MAX, I64_MAX, Kind};
-use crate::config::value::{SavePoint, check_save};
+use crate::config::value::{JsonSave, SavePoint, check_json_save, check_save};
 use std::path::PathBuf;
 
 group! {
@@ -40,6 +40,8 @@ group! {
         min_replicas_to_write: u32 = "min-replicas-to-write" or "min-slaves-to-write", Kind::Int { min: 0, max: I32_MAX }, "0", LIVE;
         /// Seconds that a replica may lag and still count; 0 = `min-replicas-to-write` is not obeyed.
         min_replicas_max_lag: u32 = "min-replicas-max-lag" or "min-slaves-max-lag", Kind::Int { min: 0, max: I32_MAX }, "10", LIVE;
+        /// A JSON file in `dir` that gets all strings of database 0 every so many seconds. Not in Redis.
+        json_save: JsonSave = "json-save", Kind::Words(check_json_save), "", LIVE;
         /// Refuse writes while the last snapshot failed.
         stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error", Kind::Bool, "yes", LIVE;
         /// Compress long strings in snapshots.

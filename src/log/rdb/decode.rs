@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::strings::Cursor;
-use super::value::{Limits, decode_value, is_known, kind};
+use super::strings::{Cursor, Length};
+use super::value::{Limits, decode_value, is_known, kind, skip_value};
 use super::{Crc64, VERSION_MAX, encode::AUX_SEQ, opcode};
 use crate::log::record::Seq;
 use crate::value::Value;
@@ -18,9 +18,9 @@ use crate::value::Value;
 const VERSION_WITH_CHECKSUM: u32 = 5;
 const MAGIC: &[u8] = b"REDIS";
 
-/// What a file holds, in its order.
+/// What a file holds, in its order. `V` is what becomes of a value: read, or as it is [`Stored`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Item<'a> {
+pub enum Item<'a, V = Value> {
     /// A field about the file.
     Aux { name: Cow<'a, [u8]>, value: Cow<'a, [u8]> },
     /// What follows is in this database.
@@ -35,11 +35,42 @@ pub enum Item<'a> {
     /// One key. `expires_unix_ms` is wall time and may be over; `idle_s` and `frequency` are for eviction.
     Entry {
         key: Cow<'a, [u8]>,
-        value: Value,
+        value: V,
         expires_unix_ms: Option<i64>,
         idle_s: Option<u64>,
         frequency: Option<u8>,
     },
+}
+
+/// A value as it stands in the file. Reading it is the most work in loading, and can be done by another thread than the
+/// one that reads the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored<'a> {
+    kind: u8,
+    bytes: &'a [u8],
+    /// Where it begins in the file.
+    at: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// Reads it. None is a collection without elements: some old servers kept such, and a key with one is none.
+    pub fn read(&self, limits: &Limits) -> Result<Option<Value>, RdbError> {
+        let mut cursor = Cursor { data: self.bytes, pos: 0 };
+        let value = decode_value(self.kind, &mut cursor, limits);
+        match value.filter(|_| cursor.pos == self.bytes.len()) {
+            Some(value) => Ok((!value.is_void()).then_some(value)),
+            None => Err(RdbError::Damaged { offset: self.at as u64, reason: "a value" }),
+        }
+    }
+
+    /// The string that it is, if it stands there byte by byte.
+    pub fn plain_text(&self) -> Option<&'a [u8]> {
+        let mut cursor = Cursor { data: self.bytes, pos: 0 };
+        match (self.kind, cursor.length()) {
+            (kind::STRING, Some(Length::Plain(_))) => self.bytes.get(cursor.pos..),
+            _ => None,
+        }
+    }
 }
 
 /// Why a file cannot be used. `offset` counts bytes from its beginning.
@@ -121,6 +152,24 @@ impl<'a> Decoder<'a> {
     /// The next item; `None` when all is read and the checksum fits.
     #[expect(clippy::should_implement_trait, reason = "an iterator would go on after an error")]
     pub fn next(&mut self) -> Result<Option<Item<'a>>, RdbError> {
+        loop {
+            return Ok(Some(match self.next_stored()? {
+                None => return Ok(None),
+                Some(Item::Aux { name, value }) => Item::Aux { name, value },
+                Some(Item::SelectDb(db)) => Item::SelectDb(db),
+                Some(Item::ResizeDb { keys, expires }) => Item::ResizeDb { keys, expires },
+                Some(Item::Function { code }) => Item::Function { code },
+                Some(Item::ModuleSkipped) => Item::ModuleSkipped,
+                Some(Item::Entry { key, value, expires_unix_ms, idle_s, frequency }) => {
+                    let Some(value) = value.read(&self.limits)? else { continue };
+                    Item::Entry { key, value, expires_unix_ms, idle_s, frequency }
+                }
+            }));
+        }
+    }
+
+    /// As [`Decoder::next`], with values left as they stand in the file.
+    pub fn next_stored(&mut self) -> Result<Option<Item<'a, Stored<'a>>>, RdbError> {
         let mut expires = None;
         let (mut idle_s, mut frequency) = (None, None);
         while !self.done {
@@ -165,12 +214,7 @@ impl<'a> Decoder<'a> {
                 }
                 kind => {
                     let (key, value) = self.entry(kind, at)?;
-                    let expires_unix_ms = expires.take();
-                    if value.is_void() {
-                        // Some old servers kept a collection whose last element was gone. Such a key is none.
-                        (idle_s, frequency) = (None, None);
-                        continue;
-                    }
+                    let expires_unix_ms = expires;
                     return Ok(Some(Item::Entry { key, value, expires_unix_ms, idle_s, frequency }));
                 }
             }
@@ -178,15 +222,16 @@ impl<'a> Decoder<'a> {
         Ok(None)
     }
 
-    fn entry(&mut self, kind: u8, at: usize) -> Result<(Cow<'a, [u8]>, Value), RdbError> {
+    fn entry(&mut self, kind: u8, at: usize) -> Result<(Cow<'a, [u8]>, Stored<'a>), RdbError> {
         let key = self.need("a key", Cursor::string)?.into_bytes();
         if !is_known(kind) {
             let (offset, type_name) = (at as u64, kind::name(kind));
             return Err(RdbError::Unsupported { offset, type_name, key: key.into_owned() });
         }
-        let limits = self.limits;
-        let value = self.need("a value", |cursor| decode_value(kind, cursor, &limits))?;
-        Ok((key, value))
+        let at = self.cursor.pos;
+        self.need("a value", |cursor| skip_value(kind, cursor))?;
+        let bytes = self.cursor.data.get(at..self.cursor.pos).unwrap_or_default();
+        Ok((key, Stored { kind, bytes, at }))
     }
 
     fn end(&mut self) -> Result<(), RdbError> {

@@ -27,7 +27,7 @@ mod ziplist;
 mod zipmap;
 mod zset;
 
-pub use decode::{Decoder, Item, RdbError, base_seq};
+pub use decode::{Decoder, Item, RdbError, Stored, base_seq};
 pub use encode::{Header, RdbWriter, encode_entry};
 pub use payload::{Payload, PayloadError, decode_payload, encode_payload};
 pub use value::{Limits, encode_value};

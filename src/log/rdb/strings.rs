@@ -167,6 +167,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Steps over a string.
+    pub(crate) fn skip_string(&mut self) -> Option<()> {
+        let bytes = match self.length()? {
+            Length::Plain(len) => len,
+            Length::Special(0) => 1,
+            Length::Special(1) => 2,
+            Length::Special(2) => 4,
+            Length::Special(3) => {
+                let compressed = self.plain()?;
+                self.plain()?;
+                compressed
+            }
+            Length::Special(_) => return None,
+        };
+        self.take(usize::try_from(bytes).ok()?).map(drop)
+    }
+
     pub(crate) fn string(&mut self) -> Option<Text<'a>> {
         Some(match self.length()? {
             Length::Plain(len) => Text::Bytes(Cow::Borrowed(self.take(usize::try_from(len).ok()?)?)),

@@ -114,6 +114,53 @@ pub(super) fn decode_value(kind: u8, cursor: &mut Cursor<'_>, limits: &Limits) -
     })
 }
 
+/// Steps over a value of a known form, so that somebody else can read it. `None` where it would end behind the input; what
+/// is between is not looked at.
+pub(super) fn skip_value(kind: u8, cursor: &mut Cursor<'_>) -> Option<()> {
+    match kind {
+        kind::LIST | kind::SET | kind::LIST_ZIPLISTS => skip_times(cursor, 1, |cursor| cursor.skip_string()),
+        kind::HASH => skip_times(cursor, 2, |cursor| cursor.skip_string()),
+        kind::ZSET => skip_times(cursor, 1, |cursor| {
+            cursor.skip_string()?;
+            zset::skip_score(cursor)
+        }),
+        kind::ZSET_BINARY => skip_times(cursor, 1, |cursor| {
+            cursor.skip_string()?;
+            cursor.take(8).map(drop)
+        }),
+        kind::LIST_LISTPACKS => skip_times(cursor, 1, |cursor| {
+            cursor.plain()?;
+            cursor.skip_string()
+        }),
+        kind::HASH_DEADLINES => {
+            cursor.take(8)?;
+            skip_times(cursor, 1, |cursor| {
+                cursor.plain()?;
+                cursor.skip_string()?;
+                cursor.skip_string()
+            })
+        }
+        kind::HASH_LISTPACK_DEADLINES => {
+            cursor.take(8)?;
+            cursor.skip_string()
+        }
+        // One string, or a compact form in one.
+        _ => cursor.skip_string(),
+    }
+}
+
+/// Steps over as many parts as the length tells, times `each`.
+fn skip_times(
+    cursor: &mut Cursor<'_>,
+    each: u64,
+    skip: impl Fn(&mut Cursor<'_>) -> Option<()>,
+) -> Option<()> {
+    for _ in 0..cursor.plain()?.checked_mul(each)? {
+        skip(cursor)?;
+    }
+    Some(())
+}
+
 fn decode_text(cursor: &mut Cursor<'_>) -> Option<Text> {
     Some(match cursor.string()? {
         Piece::Integer(n) => Text::Int(i64::from(n)),
@@ -122,4 +169,52 @@ fn decode_text(cursor: &mut Cursor<'_>) -> Option<Text> {
         Piece::Bytes(Cow::Owned(bytes)) if bytes.len() > 20 => Text::Whole(bytes.into_boxed_slice()),
         Piece::Bytes(Cow::Owned(bytes)) => Text::new(&bytes),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Stepping over a value must end where reading it does, or the next key is read from its middle.
+        #[test]
+        fn stepping_over_ends_where_reading_does(kind in 0u8..26, bytes in prop::collection::vec(0u8..12, 0..60)) {
+            prop_assume!(is_known(kind));
+            let (mut read, mut skipped) = (Cursor { data: &bytes, pos: 0 }, Cursor { data: &bytes, pos: 0 });
+            if decode_value(kind, &mut read, &Limits::default()).is_some() {
+                prop_assert_eq!(skip_value(kind, &mut skipped), Some(()));
+                prop_assert_eq!(read.pos, skipped.pos);
+            }
+        }
+    }
+
+    #[test]
+    fn stepping_over_ends_at_the_end_of_every_form() {
+        let text = b"\x01a";
+        let pair = [&text[..], text].concat();
+        let cases: [(u8, Vec<u8>); 12] = [
+            (kind::STRING, text.to_vec()),
+            (kind::STRING, b"\xc3\x05\x1e\x00a\xe0\x14\x00".to_vec()),
+            (kind::STRING, b"\xc2abcd".to_vec()),
+            (kind::LIST, [b"\x02", &pair[..]].concat()),
+            (kind::SET, [b"\x02", &pair[..]].concat()),
+            (kind::HASH, [b"\x01", &pair[..]].concat()),
+            (kind::ZSET, [b"\x02", &text[..], b"\x011", text, b"\xfe"].concat()),
+            (kind::ZSET_BINARY, [b"\x01", &text[..], b"12345678"].concat()),
+            (kind::LIST_LISTPACKS, [b"\x01\x02", &text[..]].concat()),
+            (kind::HASH_DEADLINES, [b"12345678\x01\x05", &pair[..]].concat()),
+            (kind::HASH_LISTPACK_DEADLINES, [b"12345678", &text[..]].concat()),
+            (kind::SET_INTSET, text.to_vec()),
+        ];
+        for (kind, bytes) in cases {
+            let followed = [&bytes[..], b"next"].concat();
+            let mut cursor = Cursor { data: &followed, pos: 0 };
+            assert_eq!((skip_value(kind, &mut cursor), cursor.pos), (Some(()), bytes.len()), "kind {kind}");
+            for short in 0..bytes.len() {
+                let mut cursor = Cursor { data: &bytes[..short], pos: 0 };
+                assert_eq!(skip_value(kind, &mut cursor), None, "kind {kind}, {short} bytes");
+            }
+        }
+    }
 }

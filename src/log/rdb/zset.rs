@@ -72,6 +72,14 @@ fn within(zset: ZSet, limits: &Limits) -> ZSet {
     big
 }
 
+/// Steps over a score as text.
+pub(super) fn skip_score(cursor: &mut Cursor<'_>) -> Option<()> {
+    match cursor.byte()? {
+        253.. => Some(()),
+        len => cursor.take(usize::from(len)).map(drop),
+    }
+}
+
 fn score_as_text(cursor: &mut Cursor<'_>) -> Option<f64> {
     match cursor.byte()? {
         253 => None,

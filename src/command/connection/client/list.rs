@@ -126,7 +126,7 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
         out,
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={channels} \
          psub={patterns} ssub={shards} multi={multi} qbuf={waiting} qbuf-free={free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
-         obl={output} oll={pieces} omem={posted} tot-mem={memory} events={events} cmd={cmd} user={user} redir=-1 resp={resp} \
+         obl={output} oll={pieces} omem={posted} tot-mem={memory} events={events} cmd={cmd} user={user} redir={redirect} resp={resp} \
          watch={watch} lib-name={library} lib-ver={version}",
         id = client.id,
         addr = client.address,
@@ -143,6 +143,7 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
         events = if output > 0 { "rw" } else { "r" },
         cmd = command.map_or("NULL", |command| &command.full_name),
         user = names.user,
+        redirect = client.redirect.load(Relaxed),
         resp = client.protocol.load(Relaxed),
         library = names.library,
         version = names.version,
@@ -151,10 +152,13 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
 
 /// Redis's letters for what a client is and does, in Redis's order; `N` when there is nothing to say.
 fn letters(client: &Client) -> String {
-    const LETTERS: [(u32, char); 8] = [
+    const LETTERS: [(u32, char); 11] = [
         (bit::MONITOR, 'O'),
         (bit::PUBSUB, 'P'),
         (bit::BLOCKED, 'b'),
+        (bit::TRACKING, 't'),
+        (bit::BROKEN_REDIRECT, 'R'),
+        (bit::BROADCASTS, 'B'),
         (bit::DIRTY, 'd'),
         (bit::CLOSING, 'c'),
         (bit::UNIX, 'U'),

@@ -1,12 +1,11 @@
 //! CLIENT — what the server knows of its connections, and what can be done to them.
-//!
-//! CLIENT TRACKING and its companions are missing: no client-side caching yet.
 
 mod kill;
 mod list;
 pub(super) mod name;
 mod pause;
 mod toggle;
+mod tracking;
 mod unblock;
 
 use crate::base::refusal::Refusal;
@@ -36,6 +35,10 @@ pub(super) const SPECS: &[Spec] = &[Spec {
         pause::PAUSE,
         pause::UNPAUSE,
         unblock::UNBLOCK,
+        tracking::CACHING,
+        tracking::GETREDIR,
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         HELP,
     ],
     run: Run::Container,
@@ -55,8 +58,12 @@ const HELP: Spec =
     Spec { acl: acl::CONNECTION, group: Group::Connection, run: Run::Host(helped), ..help::HELP };
 
 const HELP_LINES: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Whether the next command's keys will be cached; with tracking OPTIN or OPTOUT.",
     "GETNAME",
     "    The name of this connection.",
+    "GETREDIR",
+    "    The number of the connection that is told in place of this one.",
     "ID",
     "    The number of this connection.",
     "INFO",
@@ -97,6 +104,11 @@ const HELP_LINES: &[&str] = &[
     "    Tell the name or the version of the client library.",
     "SETNAME <name>",
     "    Give this connection a name.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Whether this connection is told what it must forget of its cache.",
+    "TRACKINGINFO",
+    "    What this connection has chosen for its cache.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Wake a connection that waits.",
     "UNPAUSE",

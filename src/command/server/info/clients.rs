@@ -17,7 +17,7 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.field("client_recent_max_input_buffer", longest_query);
     page.field("client_recent_max_output_buffer", longest_output);
     page.field("blocked_clients", clients.iter().filter(|client| client.has_flag(flag::BLOCKED)).count());
-    page.zeros(&["tracking_clients"]);
+    page.field("tracking_clients", ctx.tracking.totals().clients);
     page.field("pubsub_clients", clients.iter().filter(|client| client.has_flag(flag::PUBSUB)).count());
     page.zeros(&["clients_in_timeout_table"]);
 }

@@ -48,11 +48,12 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    let tracked = ctx.tracking.totals();
+    page.field("tracking_total_keys", tracked.keys);
+    page.field("tracking_total_items", tracked.items);
+    page.field("tracking_total_prefixes", tracked.prefixes);
+    page.zeros(&["unexpected_error_replies"]);
     page.field("total_error_replies", stats.sum(|seat| &seat.errors));
     page.field("dump_payload_sanitizations", 0);
     page.field("total_reads_processed", stats.sum(|seat| &seat.turns));
