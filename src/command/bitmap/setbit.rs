@@ -4,6 +4,7 @@
 //! is changed and nothing logged.
 
 use super::Place;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -21,6 +22,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Sets or clears the bit at an offset of a string.",
     complexity: "O(1), but for the zero bytes that a string must grow by",
     syntax: "key offset value",
+    event: Some(event::string("setbit")),
     run: Run::Write(setbit),
     ..Spec::DEFAULT
 }];
