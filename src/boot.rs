@@ -4,9 +4,12 @@
 //! server started by mistake ends with one clear line; connections are accepted before the data is loaded, and told so.
 
 mod data;
+#[cfg(test)]
+mod durable_tests;
 mod files;
 pub mod foreign;
 mod lanes;
+pub mod offline;
 mod operations;
 
 use std::net::SocketAddr;
@@ -283,6 +286,10 @@ async fn serve(
     storage: Arc<dyn Storage>,
     logging: LogHandle,
 ) -> Result<u8, Failure> {
+    // A handler of any kind turns the end of the process into an error of the write: the log answers with a new file.
+    let _file_too_long =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(libc::SIGXFSZ))
+            .map_err(|error| Failure::new(EXIT_INTERNAL, error.to_string()))?;
     let unix_path = listeners.unix.as_ref().map(|(path, _)| path.clone());
     let mut addresses = listeners.addresses();
     let http_addresses = http.iter().filter_map(|socket| socket.local_addr().ok());
@@ -415,6 +422,11 @@ fn apply_settings(
             "loglevel" => logging.set_level(config.observe.loglevel),
             "appendfsync" => ctx.log.set_fsync(data::fsync(config.persistence.appendfsync)),
             "tracking-table-max-keys" => exec::tracking::set_limits(&ctx.tracking, config),
+            "no-appendfsync-on-rewrite" => {
+                ctx.log.set_no_sync_on_rewrite(config.persistence.no_appendfsync_on_rewrite);
+            }
+            "aof-timestamp-enabled" => ctx.log.set_timestamps(config.persistence.aof_timestamp_enabled),
+            "aof-keep-history" => ctx.log.set_keep_history(data::keep_history(config)),
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => apply_access(&ctx.table, config),
             _ => {}
         }

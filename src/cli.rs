@@ -3,6 +3,7 @@
 //! ```text
 //! pinstripe [FILE | -] [--directive value …]…
 //! pinstripe import … | export …                  see `port`
+//! pinstripe check | repair | restore DIR …           see `offline`
 //! ```
 //!
 //! The words after `--directive` up to the next `--` are its values, as redis-server has it; so the arguments are free
@@ -10,6 +11,7 @@
 //! is its value even if it starts with `--`, except after `--save`; and a directive and its values may be one argument
 //! (`'--save 900 1'`).
 
+pub mod offline;
 mod port;
 
 use crate::config::{self, ConfigError, ConfigFiles, Loaded};
@@ -49,6 +51,8 @@ pub enum Action {
     Version,
     /// Read the configuration, tell what is wrong with it, and exit.
     CheckConfig(Request),
+    /// Work on a directory without serving it.
+    Offline(offline::Offline),
     /// Serve.
     Run(Request),
     /// Bring keys in, and exit.
@@ -92,6 +96,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, ConfigE
     if args.next_if(|arg| arg == "export").is_some() {
         return Ok(port::export(args.collect()));
     }
+    // A configuration file of such a name is given as ./check.
+    let word = args.peek().and_then(|arg| arg.to_str()).map(str::to_owned).unwrap_or_default();
+    match offline::parse(&word, &mut args.by_ref().skip(1)) {
+        Some(action) => action,
+        None => parse_server(args),
+    }
+}
+
+fn parse_server(args: impl IntoIterator<Item = OsString>) -> Result<Action, ConfigError> {
+    let mut args = args.into_iter().peekable();
     let mut request = Request::default();
     if let Some(file) = args.next_if(|arg| arg == "-" || !starts_with(arg, "-")) {
         request.file = Some(PathBuf::from(file));
@@ -183,6 +197,7 @@ pub fn help() -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(out, "  {:<34} {meaning}", format!("--{name} {shown}"));
     }
+    out.push_str(offline::HELP);
     out.push_str(EXITS);
     out
 }

@@ -35,6 +35,12 @@ fn main() -> ExitCode {
             eprint!("{text}");
             return ExitCode::from(cli::EXIT_CONFIG);
         }
+        Action::Offline(task) => {
+            return ended(boot::offline::run(&task).map(|(report, code)| {
+                print!("{report}");
+                code
+            }));
+        }
         Action::Run(request) => return ended(boot::run(&request)),
         Action::Import(request) => return ended(port::import(&request).map(|()| cli::EXIT_OK)),
         Action::Export(request) => return ended(port::export(&request).map(|()| cli::EXIT_OK)),

@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod clock;
 pub mod event;
+pub mod date;
 pub mod glob;
 pub mod hash;
 pub mod limits;

@@ -13,7 +13,7 @@ use crate::exec::{Context, Session, replay};
 use crate::log::json::{JsonError, JsonKind, read_object};
 use crate::log::rdb::{Decoder, Header, Item};
 use crate::log::storage::Storage;
-use crate::log::{self, BaseKind, Command, DirectoryLock, Fsync, Log, LogOptions, Names, OpenError};
+use crate::log::{self, BaseKind, Command, DirectoryLock, Fsync, KeepHistory, Log, LogOptions, Names, OpenError};
 use crate::resp::request::OwnedRequest;
 use crate::server::snapshot;
 use crate::table::Expiry;
@@ -49,10 +49,19 @@ pub(super) fn log(storage: &Arc<dyn Storage>, config: &Config, lock: Lock) -> Ar
     let persistence = &config.persistence;
     let options =
         LogOptions { fsync: fsync(persistence.appendfsync), timestamps: persistence.aof_timestamp_enabled };
-    Log::off(storage.clone(), lock, names(config), options)
+    let log = Log::off(storage.clone(), lock, names(config), options);
+    log.set_keep_history(keep_history(config));
+    log.set_no_sync_on_rewrite(persistence.no_appendfsync_on_rewrite);
+    log
 }
 
-fn names(config: &Config) -> Names {
+/// The log's form of `aof-keep-history`.
+pub(super) fn keep_history(config: &Config) -> KeepHistory {
+    let bounds = config.persistence.aof_keep_history;
+    KeepHistory { seconds: bounds.seconds, bytes: bounds.bytes }
+}
+
+pub(super) fn names(config: &Config) -> Names {
     Names {
         directory: config.persistence.appenddirname.clone(),
         file: config.persistence.appendfilename.clone(),
@@ -83,8 +92,12 @@ pub(super) fn load(ctx: &Context, storage: &Arc<dyn Storage>) -> Result<Report, 
             load_json(ctx, storage, &config)?;
         }
     }
-    let keys = (0..ctx.table.databases()).map(|db| ctx.table.len(db) as u64).sum();
-    Ok(Report { keys, took: ctx.clock.elapsed() - began })
+    Ok(Report { keys: keys(ctx), took: ctx.clock.elapsed() - began })
+}
+
+/// Keys in all databases.
+pub(super) fn keys(ctx: &Context) -> u64 {
+    (0..ctx.table.databases()).map(|db| ctx.table.len(db) as u64).sum()
 }
 
 /// Loads the data into an empty table while the server runs: DEBUG RELOAD and LOADAOF.
@@ -107,6 +120,9 @@ fn dump_path(config: &Config) -> PathBuf {
 
 fn load_log(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Result<(), Failure> {
     let mut opened = ctx.log.open_again().map_err(open_failure)?;
+    if !config.persistence.aof_load_truncated {
+        opened.refuse_torn();
+    }
     ctx.loading.total.store(opened.size(), Relaxed);
     let dump = dump_path(config);
     if opened.fresh && storage.exists(&dump).map_err(|error| unreadable(&dump, &error))? {
@@ -183,11 +199,7 @@ fn replay_log(ctx: &Context, storage: &Arc<dyn Storage>, opened: &mut log::Opene
     let mut progress = Progress::new(ctx);
     if let Some(base) = opened.base.clone() {
         let bytes = storage.read_all(&base.path).map_err(|error| unreadable(&base.path, &error))?;
-        let tail = match base.kind {
-            BaseKind::Rdb => load_rdb(ctx, &bytes, &base.path, &mut progress)?,
-            BaseKind::Commands => 0,
-        };
-        run_commands(ctx, &bytes[tail..], &base.path)?;
+        load_base(ctx, &base.path, base.kind, &bytes, &mut progress)?;
         progress.file_done(base.len);
     }
     for index in 0..opened.increments() {
@@ -241,8 +253,30 @@ fn run_commands(ctx: &Context, bytes: &[u8], path: &Path) -> Result<(), Failure>
     refused.map_or(Ok(()), |(_, why)| Err(damaged(path, &why)))
 }
 
+/// Loads a base: its entries, and the commands behind them or in their place.
+pub(super) fn load_base(
+    ctx: &Context,
+    path: &Path,
+    kind: BaseKind,
+    bytes: &[u8],
+    progress: &mut Progress<'_>,
+) -> Result<(), Failure> {
+    let tail = match kind {
+        BaseKind::Rdb => load_rdb(ctx, bytes, path, progress)?,
+        BaseKind::Commands => 0,
+    };
+    run_commands(ctx, &bytes[tail..], path)
+}
+
+/// Reads an RDB file to its end and keeps nothing of it.
+pub(super) fn verify_rdb(bytes: &[u8]) -> Result<(), String> {
+    let mut decoder = Decoder::new(bytes).map_err(|error| error.to_string())?;
+    while decoder.next().map_err(|error| error.to_string())?.is_some() {}
+    Ok(())
+}
+
 /// Runs records on the table.
-struct Replayer<'c> {
+pub(super) struct Replayer<'c> {
     ctx: &'c Context,
     session: Session,
     request: OwnedRequest,
@@ -250,7 +284,7 @@ struct Replayer<'c> {
 }
 
 impl<'c> Replayer<'c> {
-    fn new(ctx: &'c Context) -> Self {
+    pub(super) fn new(ctx: &'c Context) -> Self {
         let client = Arc::new(Client::new(0, Arrival::default()));
         Replayer {
             ctx,
@@ -258,6 +292,19 @@ impl<'c> Replayer<'c> {
             request: OwnedRequest::default(),
             out: Vec::new(),
         }
+    }
+
+    /// Runs all units of a batch; the number of the first that could not be run, and why.
+    pub(super) fn run_batch(&mut self, batch: &log::Batch<'_>) -> Result<(), (log::Seq, String)> {
+        let mut refused = None;
+        for unit in batch.units() {
+            for command in unit.commands() {
+                if let Err(why) = self.run(&command) {
+                    refused.get_or_insert((unit.seq, why));
+                }
+            }
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     fn run(&mut self, command: &Command<'_, '_>) -> Result<(), String> {

@@ -244,6 +244,50 @@ pub(super) fn check_json_save(words: &[&str]) -> Result<String, String> {
     }
 }
 
+/// How much of the log's past is kept; none of both = nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryBounds {
+    /// Seconds since it was replaced.
+    pub seconds: Option<u64>,
+    /// Bytes in all.
+    pub bytes: Option<u64>,
+}
+
+impl Setting for HistoryBounds {
+    fn show(&self) -> String {
+        let bytes = self.bytes.map(|bytes| format!("{bytes}b"));
+        let words: Vec<String> = self.seconds.map(|s| s.to_string()).into_iter().chain(bytes).collect();
+        words.join(" ")
+    }
+    fn read(text: &str) -> Option<Self> {
+        let mut bounds = Self::default();
+        for word in text.split_whitespace() {
+            match word.strip_suffix('b') {
+                Some(bytes) => bounds.bytes = Some(bytes.parse().ok()?),
+                None => bounds.seconds = Some(word.parse().ok()?),
+            }
+        }
+        Some(bounds)
+    }
+}
+
+/// Checks the words of `aof-keep-history`: seconds as a bare number, bytes as a number with a unit, each at most once.
+pub(super) fn check_history(words: &[&str]) -> Result<String, String> {
+    let refusal = || "argument must be a number of seconds, a size with a unit (100mb), or both".to_owned();
+    let mut bounds = HistoryBounds::default();
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        let (bound, value) = match word.parse() {
+            Ok(seconds) => (&mut bounds.seconds, Some(seconds)),
+            Err(_) => (&mut bounds.bytes, super::parse::memory(word)),
+        };
+        let value = value.filter(|&value| value <= i64::MAX as u64).ok_or_else(refusal)?;
+        if bound.replace(value).is_some() {
+            return Err(refusal());
+        }
+    }
+    Ok(bounds.show())
+}
+
 /// How much output a client may leave unread before it is disconnected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
@@ -518,6 +562,17 @@ mod tests {
         ] {
             let words: Vec<&str> = bad.split(' ').collect();
             assert!(check_json_save(&words).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn history_is_bounded_by_seconds_and_by_bytes() {
+        assert_eq!(check_history(&["3600"]).unwrap(), "3600");
+        assert_eq!(check_history(&["1gb"]).unwrap(), "1073741824b");
+        assert_eq!(check_history(&["1kb", "60"]).unwrap(), "60 1024b");
+        assert_eq!(check_history(&[""]).unwrap(), "");
+        for bad in [&["x"][..], &["1", "2"], &["1kb", "1b"], &["-1"], &["1s"]] {
+            assert!(check_history(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Command<'g, 'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Unit<'g, 'a> {
     pub seq: Seq,
+    /// The wall time of the last `#TS` line before it, in seconds; 0 when there was none.
+    pub time_unix_s: i64,
     batch: &'g Batch<'a>,
     commands: (usize, usize),
 }
@@ -42,23 +44,36 @@ pub struct Batch<'a> {
     pub(super) commands: Vec<(u32, usize, usize)>,
     /// For each unit the end of its range of `commands`.
     pub(super) units: Vec<usize>,
+    /// `#TS` lines: how many units came before, and the time in seconds.
+    pub(super) stamps: Vec<(usize, i64)>,
     before: Seq,
+    time_before_unix_s: i64,
 }
 
 impl<'a> Batch<'a> {
     /// The units, in the order of the log.
     pub fn units(&self) -> impl ExactSizeIterator<Item = Unit<'_, 'a>> {
-        self.units.iter().enumerate().map(move |(i, &end)| Unit {
-            seq: self.before + i as Seq + 1,
-            batch: self,
-            commands: (i.checked_sub(1).and_then(|i| self.units.get(i)).copied().unwrap_or_default(), end),
+        let mut stamps = self.stamps.iter().peekable();
+        let mut time_unix_s = self.time_before_unix_s;
+        self.units.iter().enumerate().map(move |(i, &end)| {
+            while let Some((_, stamp)) = stamps.next_if(|(units, _)| *units <= i) {
+                time_unix_s = *stamp;
+            }
+            let begin = i.checked_sub(1).and_then(|i| self.units.get(i)).copied().unwrap_or_default();
+            Unit { seq: self.before + i as Seq + 1, time_unix_s, batch: self, commands: (begin, end) }
         })
     }
 
-    pub(super) fn clear(&mut self, before: Seq) {
+    /// The time after the last `#TS` line.
+    pub(super) fn time_after_unix_s(&self) -> i64 {
+        self.stamps.last().map_or(self.time_before_unix_s, |(_, stamp)| *stamp)
+    }
+
+    pub(super) fn clear(&mut self, before: Seq, time_before_unix_s: i64) {
         self.args.clear();
         self.commands.clear();
         self.units.clear();
-        self.before = before;
+        self.stamps.clear();
+        (self.before, self.time_before_unix_s) = (before, time_before_unix_s);
     }
 }

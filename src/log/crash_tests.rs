@@ -12,17 +12,23 @@ use super::storage::{Fault, FaultyStorage, MemoryStorage, Operation, Storage};
 use super::*;
 use crate::value::{Text, TextRef, Value, ValueRef};
 
-type Model = BTreeMap<Vec<u8>, i64>;
-type Booted = (Model, Seq, Result<Arc<Log>, OpenError>);
+pub(super) type Model = BTreeMap<Vec<u8>, i64>;
+pub(super) type Booted = (Model, Seq, Result<Arc<Log>, OpenError>);
 
-const OPTIONS: LogOptions = LogOptions { fsync: Fsync::EverySecond, timestamps: true };
+pub(super) const OPTIONS: LogOptions = LogOptions { fsync: Fsync::EverySecond, timestamps: true };
 
-fn header(seq: Seq) -> Header<'static> {
-    Header { redis_version: "7.0.15", created_unix_s: 1, used_memory: 1, aof_base: true, seq: Some(seq) }
+pub(super) fn header(seq: Seq) -> Header<'static> {
+    Header {
+        redis_version: "7.0.15",
+        created_unix_s: 1_700_000_000,
+        used_memory: 1,
+        aof_base: true,
+        seq: Some(seq),
+    }
 }
 
 /// The state after so many units.
-fn state_at(seq: Seq) -> Model {
+pub(super) fn state_at(seq: Seq) -> Model {
     let mut model = Model::new();
     for unit in 1..=seq {
         for key in keys_of(unit) {
@@ -38,22 +44,22 @@ fn keys_of(unit: Seq) -> Vec<String> {
     if unit.is_multiple_of(3) { vec![first, "both".to_owned()] } else { vec![first] }
 }
 
-struct Run {
-    log: Arc<Log>,
-    units: Seq,
+pub(super) struct Run {
+    pub(super) log: Arc<Log>,
+    pub(super) units: Seq,
     /// Acknowledged as with the operating system, and as on the device.
-    flushed: Seq,
-    synced: Seq,
-    now_ms: i64,
+    pub(super) flushed: Seq,
+    pub(super) synced: Seq,
+    pub(super) now_ms: i64,
 }
 
 impl Run {
-    fn new(log: Arc<Log>) -> Self {
+    pub(super) fn new(log: Arc<Log>) -> Self {
         let last = log.appended();
         Self { log, units: last, flushed: last, synced: last, now_ms: 1_700_000_000_000 }
     }
 
-    fn write(&mut self, units: u64) {
+    pub(super) fn write(&mut self, units: u64) {
         for _ in 0..units {
             self.units += 1;
             let keys = keys_of(self.units);
@@ -73,13 +79,13 @@ impl Run {
             });
             assert_eq!(seq, self.units);
         }
-        self.now_ms += 400;
+        self.now_ms = self.now_ms.saturating_add(400);
         if self.log.flush(self.units, self.now_ms).is_ok() {
             self.flushed = self.units;
         }
     }
 
-    fn sync(&mut self) {
+    pub(super) fn sync(&mut self) {
         if let Ok(seq) = self.log.sync() {
             self.synced = self.synced.max(seq);
         }
@@ -87,7 +93,7 @@ impl Run {
     }
 
     /// A rewrite with writes between its steps.
-    fn rewrite(&mut self) -> Result<(), LogFault> {
+    pub(super) fn rewrite(&mut self) -> Result<(), LogFault> {
         let mut rewrite = self.log.begin_rewrite()?;
         self.write(2);
         let cut = rewrite.cut(self.now_ms)?;
@@ -129,14 +135,14 @@ impl Run {
     }
 }
 
-fn open_on(storage: Arc<dyn Storage>) -> Result<Opened, OpenError> {
+pub(super) fn open_on(storage: Arc<dyn Storage>) -> Result<Opened, OpenError> {
     let lock = DirectoryLock::take(&*storage, Path::new("d"));
     let io = |error| OpenError::Io { doing: "lock", path: "d".into(), error };
     open(storage, Arc::new(lock.map_err(io)?), Names::default())
 }
 
 /// Opens, loads and starts; gives the state, and the log if it could be started.
-fn boot(storage: Arc<dyn Storage>) -> Result<Booted, OpenError> {
+pub(super) fn boot(storage: Arc<dyn Storage>) -> Result<Booted, OpenError> {
     let mut opened = open_on(storage.clone())?;
     let mut model = Model::new();
     if let Some(base) = &opened.base {
@@ -262,7 +268,7 @@ fn a_crash_at_any_operation_after_a_full_disk_loses_nothing_acknowledged() {
     }
 }
 
-fn started() -> (MemoryStorage, FaultyStorage, Run) {
+pub(super) fn started() -> (MemoryStorage, FaultyStorage, Run) {
     let memory = MemoryStorage::new();
     let faulty = FaultyStorage::new(Arc::new(memory.clone()));
     let run = Run::new(boot(Arc::new(faulty.clone())).unwrap().2.unwrap());

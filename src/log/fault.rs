@@ -11,6 +11,9 @@ pub enum LogFaultKind {
     /// back to its last whole group, what is pending is kept, and later flushes try again: this one can
     /// pass by itself.
     Write,
+    /// The file may not grow any more: `ulimit -f`, or the file system's bound. A shorter one may, so it ends with a
+    /// rewrite.
+    TooLong,
     /// A sync failed. What the file holds is unknown, and no later sync of it counts. Only a rewrite, whose
     /// files are all new, ends this.
     Sync,
@@ -28,7 +31,7 @@ pub enum LogFaultKind {
 impl LogFaultKind {
     /// Whether only a new generation of files helps.
     pub fn is_sticky(self) -> bool {
-        matches!(self, Self::Sync | Self::Unlinked | Self::Detached)
+        matches!(self, Self::TooLong | Self::Sync | Self::Unlinked | Self::Detached)
     }
 }
 

@@ -14,7 +14,9 @@
 //! manifest       which files count
 //! place          where they are
 //! replace        a file that appears whole or not at all
+//! judge          where a log ends, and whether it may
 //! open           directory → replay → running log
+//! survey, copy   the same without touching anything: what each file holds; a part of it in a new directory
 //! writer, sync   append, flush, sync
 //! rewrite        a new base, while writes go on
 //! annex          an increment brought in from elsewhere, wholly or not at all
@@ -26,12 +28,18 @@
 
 mod annex;
 mod batch;
+mod copy;
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
 pub mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod generation;
 mod groups;
 pub mod json;
+mod judge;
 pub mod manifest;
 pub mod open;
 pub mod place;
@@ -43,12 +51,15 @@ pub mod replace;
 pub(crate) mod resp;
 pub mod rewrite;
 pub mod storage;
+pub mod survey;
 mod sync;
 pub mod writer;
 
 pub use annex::Annex;
 pub use batch::{Batch, Command, Unit};
+pub use copy::{Copied, CopyError, Target};
 pub use fault::{LogFault, LogFaultKind};
+pub use generation::KeepHistory;
 pub use groups::GroupSizes;
 pub use open::{Base, BaseKind, OpenError, Opened, Recovery, open};
 pub use place::{DirectoryLock, Names};
@@ -56,4 +67,5 @@ pub use reader::{Reader, Summary, Verdict};
 pub use record::{Seq, encode_array_header, encode_bulk, encode_command};
 pub use replace::{ReplaceFile, replace_file};
 pub use rewrite::Rewrite;
+pub use survey::{Chain, Condition, FileReport, Link, LinkKind, Loader};
 pub use writer::{Fsync, Log, LogOptions, LogStats};

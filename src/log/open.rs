@@ -23,10 +23,11 @@ use parking_lot::Mutex;
 
 use super::batch::Batch;
 use super::generation::Generation;
+use super::judge::{Increments, Outcome};
 use super::manifest::{Entry, Manifest, ManifestError};
 use super::place::{DirectoryLock, Names, Place};
 use super::rdb::{Header, RdbWriter, base_seq};
-use super::reader::{Reader, Summary, Verdict};
+use super::reader::{Reader, Summary};
 use super::record::Seq;
 use super::replace::{CommitError, ReplaceFile};
 use super::storage::{File, Storage, write_all};
@@ -57,6 +58,13 @@ pub enum OpenError {
         seq: Seq,
         reason: &'static str,
     },
+    /// The end was never finished, as a crash leaves it, and the caller wants none cut.
+    Torn {
+        path: PathBuf,
+        offset: u64,
+        seq: Seq,
+        reason: &'static str,
+    },
     /// Sequence numbers are missing (or twice there) between this file and what is before it.
     Gap {
         path: PathBuf,
@@ -78,6 +86,14 @@ impl fmt::Display for OpenError {
             Self::Corrupt { path, offset, seq, reason } => {
                 let path = path.display();
                 write!(f, "{path} is damaged at byte {offset}, after sequence number {seq}: {reason}")
+            }
+            Self::Torn { path, offset, seq, reason } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "{path} was never finished behind byte {offset}, sequence number {seq}, as a crash leaves it: \
+                     {reason}. With `aof-load-truncated yes` the rest is kept aside and the server starts"
+                )
             }
             Self::Gap { path, seq, found } => {
                 let path = path.display();
@@ -143,6 +159,7 @@ pub struct Opened {
     seed: u32,
     recovery: Recovery,
     sizes: u64,
+    refuses_torn: bool,
 }
 
 pub(super) fn failed(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> OpenError {
@@ -176,7 +193,7 @@ pub fn open(storage: Arc<dyn Storage>, lock: Arc<DirectoryLock>, names: Names) -
     let expected = base.as_ref().and_then(|base| base.seq);
     let generation = Generation::new(manifest, &place, &listed);
     let recovery = Recovery { last: expected.unwrap_or_default(), cuts: Vec::new() };
-    Ok(Opened { place, generation, fresh, base, expected, seed: 0, recovery, sizes })
+    Ok(Opened { place, generation, fresh, base, expected, seed: 0, recovery, sizes, refuses_torn: false })
 }
 
 /// Files without a manifest are data that somebody misses, except those of a first start that was cut
@@ -185,7 +202,7 @@ fn refuse_orphans(place: &Place, listed: &[String]) -> Result<(), OpenError> {
     for name in listed.iter().filter(|name| place.number_in(name).is_some()) {
         let path = place.path(name);
         let len = place.storage.len(&path).map_err(failed("find", path))?;
-        let entry = Entry { name: name.clone(), number: 0 };
+        let entry = Entry::new(name.clone(), 0);
         if len > 0 && look_at_base(place, &entry)?.seq != Some(0) {
             return Err(OpenError::NoManifest { dir: place.dir(), file: name.clone() });
         }
@@ -206,7 +223,7 @@ fn adopt_single_file(place: &Place) -> Result<Option<Manifest>, OpenError> {
     } else if !storage.exists(&inside).map_err(failed("look for", inside))? {
         return Ok(None);
     }
-    let base = Entry { name: place.names.file.clone(), number: 1 };
+    let base = Entry::new(place.names.file.clone(), 1);
     let manifest = Manifest { base: Some(base), ..Manifest::default() };
     let installed = Generation::default().install(place, manifest.clone());
     installed.map_err(|CommitError { error, .. }| failed("write", place.manifest())(error))?;
@@ -263,8 +280,7 @@ impl Opened {
     /// The bytes of an increment. (This and the two below are `replay` in its parts, for a caller that
     /// spreads the work over threads.)
     pub fn read_increment(&self, index: usize) -> Result<Vec<u8>, OpenError> {
-        let path = self.path_of(index);
-        self.place.storage.read_all(&path).map_err(failed("read", path))
+        self.files().read(index)
     }
 
     /// A reader for the next increment.
@@ -277,53 +293,38 @@ impl Opened {
     pub fn conclude(&mut self, index: usize, bytes: &[u8], summary: &Summary) -> Result<bool, OpenError> {
         self.recovery.last = summary.last;
         self.seed = summary.seed;
-        match summary.verdict {
-            Verdict::Clean => {
+        match self.files().judge(index, bytes, summary)? {
+            Outcome::GoesOn => {
                 if summary.first.is_some() {
                     self.expected = Some(summary.last);
                 }
                 Ok(true)
             }
-            Verdict::Torn { offset, reason } => {
-                self.cut(index, offset, summary, reason)?;
-                Ok(false)
+            Outcome::EndsAt { offset, reason } if self.refuses_torn => {
+                Err(OpenError::Torn { path: self.path_of(index), offset, seq: summary.last, reason })
             }
-            // The file before this one has lost its end, to the last whole group.
-            Verdict::Gap { offset: 0, seq, found } if index > 0 && found > seq => {
-                let reach = Reader::new(bytes, None).finish().watermark;
-                if reach > seq {
-                    return Err(OpenError::Gap { path: self.path_of(index), seq, found });
-                }
-                self.cut(index, 0, summary, "the file before has lost its end")?;
+            Outcome::EndsAt { offset, reason } => {
+                self.cut(index, offset, reason)?;
                 Ok(false)
-            }
-            Verdict::Gap { seq, found, .. } => Err(OpenError::Gap { path: self.path_of(index), seq, found }),
-            Verdict::Corrupt { offset, seq, reason } => {
-                Err(OpenError::Corrupt { path: self.path_of(index), offset, seq, reason })
             }
         }
+    }
+
+    fn files(&self) -> Increments<'_> {
+        Increments { place: &self.place, entries: &self.generation.manifest.increments }
+    }
+
+    /// An end as a crash leaves it is refused from here on, too (`aof-load-truncated no`).
+    pub fn refuse_torn(&mut self) {
+        self.refuses_torn = true;
     }
 
     fn path_of(&self, index: usize) -> PathBuf {
-        let entry = self.generation.manifest.increments.get(index);
-        self.place.path(entry.map_or("", |entry| &entry.name))
+        self.files().path(index)
     }
 
     /// Cuts the log at an offset of an increment: that file's end, and all files behind it.
-    fn cut(
-        &mut self,
-        index: usize,
-        offset: u64,
-        summary: &Summary,
-        reason: &'static str,
-    ) -> Result<(), OpenError> {
-        for later in index + 1..self.increments() {
-            let reach = Reader::new(&self.read_increment(later)?, None).finish().watermark;
-            if reach > summary.last {
-                let path = self.path_of(index);
-                return Err(OpenError::Corrupt { path, offset, seq: summary.last, reason });
-            }
-        }
+    fn cut(&mut self, index: usize, offset: u64, reason: &'static str) -> Result<(), OpenError> {
         for later in (index + 1..self.increments()).rev() {
             self.cut_file(later, 0, "it continues what was cut")?;
             self.seed = 0;
@@ -429,13 +430,18 @@ impl Opened {
         }
         let last = self.sync_increments()?;
         storage.sync_dir(&place.dir()).map_err(failed("sync", place.dir()))?;
-        self.generation.drop_history(&place);
+        let now_unix_s = header.created_unix_s;
+        let kept = self.generation.drop_history(&place, *log.keep_history.lock(), now_unix_s);
+        log.counters.history_bytes.store(kept, Ordering::Relaxed);
         self.remove_leftovers();
         let (number, file) = last.map_or((0, None), |(number, file)| (number, Some(file)));
         let len = match &file {
             Some(file) => file.len().map_err(failed("measure", place.dir()))?,
             None => 0,
         };
+        let cuts = &self.recovery.cuts;
+        log.counters.torn_tails.store(cuts.len() as u64, Ordering::Relaxed);
+        log.counters.torn_bytes.store(cuts.iter().map(|cut| cut.len).sum(), Ordering::Relaxed);
         let last = self.recovery.last;
         let mut out = log.out.lock();
         let timestamps = out.timestamps();
@@ -509,8 +515,10 @@ impl Log {
             out: Mutex::new(Out::new(None, 0, 0, 0, options.timestamps)),
             generation: Mutex::default(),
             fsync: AtomicU8::new(options.fsync as u8),
+            no_sync_on_rewrite: AtomicBool::new(false),
             faulty: AtomicBool::new(false),
             fault: Mutex::new(None),
+            keep_history: Mutex::default(),
             sync_turn: Mutex::default(),
             waiters: Default::default(),
             signal: Default::default(),

@@ -46,6 +46,11 @@ impl DirectoryLock {
         Ok(Self { dir: dir.to_path_buf(), _guard: guard })
     }
 
+    /// No lock at all, for who only looks and changes nothing.
+    pub(super) fn not_taken(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), _guard: Box::new(()) }
+    }
+
     /// The locked directory.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -68,6 +68,8 @@ pub struct Reader<'a> {
     first: Option<Seq>,
     last: Seq,
     watermark: Seq,
+    /// The last `#TS` line's time, 0 before the first.
+    time_unix_s: i64,
     verdict: Option<Verdict>,
     batch: Batch<'a>,
 }
@@ -93,6 +95,7 @@ impl<'a> Reader<'a> {
             first: start,
             last: start.unwrap_or_default(),
             watermark: 0,
+            time_unix_s: 0,
             verdict: None,
             batch: Batch::default(),
         }
@@ -101,7 +104,7 @@ impl<'a> Reader<'a> {
     /// The next units, or `None` at the end; then `finish` tells what kind of end.
     pub fn next_batch(&mut self) -> Option<&Batch<'a>> {
         while self.verdict.is_none() {
-            self.batch.clear(self.last);
+            self.batch.clear(self.last, self.time_unix_s);
             let rest = self.rest();
             if rest.is_empty() {
                 self.verdict = Some(Verdict::Clean);
@@ -187,9 +190,10 @@ impl<'a> Reader<'a> {
                 self.chain = check.chain;
                 self.last = check.seq;
                 self.watermark = self.watermark.max(check.durable);
+                self.time_unix_s = self.batch.time_after_unix_s();
             }
             Err(Stop::Short(reason) | Stop::Bad(reason)) => {
-                self.batch.clear(self.last);
+                self.batch.clear(self.last, self.time_unix_s);
                 let reached = self.section_after() || self.watermark_after();
                 match reached && !cfg!(feature = "canary-rot-taken-for-torn") {
                     true => self.corrupt(reason),
@@ -255,6 +259,7 @@ impl<'a> Reader<'a> {
         let (good, end) = self.parse_units(self.pos, FOREIGN_BATCH_UNITS_MAX, false);
         self.pos = good;
         self.last += self.batch.units.len() as Seq;
+        self.time_unix_s = self.batch.time_after_unix_s();
         match end {
             Ok(_) => {}
             Err(Stop::Short(reason)) => self.torn(reason),
@@ -282,7 +287,12 @@ impl<'a> Reader<'a> {
                     return (good, Err(Stop::Bad("a check line without a section")));
                 }
                 match line_of(rest) {
-                    Some(line) => pos += line.len() + 2,
+                    Some(line) => {
+                        pos += line.len() + 2;
+                        if let Some(time) = parse_time(line) {
+                            self.batch.stamps.push((self.batch.units.len(), time));
+                        }
+                    }
                     None if rest.len() >= ANNOTATION_LEN_MAX => {
                         return (good, Err(Stop::Bad("an annotation is too long")));
                     }
@@ -358,6 +368,11 @@ fn is_rubbish(file: &[u8]) -> bool {
 fn line_of(bytes: &[u8]) -> Option<&[u8]> {
     let window = bytes.get(..ANNOTATION_LEN_MAX).unwrap_or(bytes);
     window.get(..memchr::memchr(b'\n', window)?)?.strip_suffix(b"\r")
+}
+
+/// The time of a `#TS` line. One that is none tells nothing; Redis skips it, too.
+fn parse_time(line: &[u8]) -> Option<i64> {
+    std::str::from_utf8(line.strip_prefix(TIME_PREFIX)?).ok()?.parse().ok()
 }
 
 fn parse_db(text: &[u8]) -> Option<u32> {

@@ -25,6 +25,8 @@
 //! together with the new base, and until then nothing is acknowledged. `finish` syncs the new increment,
 //! and so ends the fault.
 //!
+//! With `aof-keep-history` the old files stay for a while, named in the manifest as history (`generation`).
+//!
 //! Numbers of files are never used twice, and after a manifest replacement whose outcome is unknown nothing
 //! is deleted that either version names.
 
@@ -49,6 +51,8 @@ pub struct Rewrite {
     /// The log was off before, and is off again if this fails.
     turns_on: bool,
     cut: Option<Seq>,
+    /// Wall time of the cut, in Unix seconds.
+    cut_unix_s: i64,
     succeeded: bool,
 }
 
@@ -93,6 +97,7 @@ impl Log {
             generation.install(place, manifest).map_err(|e| self.manifest_fault(&e, &increment))?;
         }
         drop(generation);
+        self.counters.repairs.fetch_add(u64::from(detached && !turns_on), Ordering::Relaxed);
         Ok(Rewrite {
             log: self.clone(),
             base,
@@ -101,6 +106,7 @@ impl Log {
             detached,
             turns_on,
             cut: None,
+            cut_unix_s: 0,
             succeeded: false,
         })
     }
@@ -164,11 +170,16 @@ impl Rewrite {
         }
         let seq = log.written();
         log.counters.size_before.fetch_add(out.len, Ordering::Relaxed);
+        if out.unnamed {
+            // Of an attempt before this one, which has failed. Nothing in it was ever acknowledged.
+            let _ = log.place.storage.remove(&log.place.path(&log.place.increment_name(out.number)));
+        }
+        out.unnamed = self.detached;
         out.switch(self.file.clone(), self.increment.number);
         log.counters.out_len.store(0, Ordering::Relaxed);
         log.pending.lock().db = None;
         log.on.store(true, Ordering::Relaxed);
-        self.cut = Some(seq);
+        (self.cut, self.cut_unix_s) = (Some(seq), now_unix_ms / 1000);
         Ok(seq)
     }
 
@@ -197,6 +208,8 @@ impl Rewrite {
             let synced = self.file.sync();
             synced.map_err(|e| LogFault::new(LogFaultKind::Rewrite, "cannot sync", &path, &e))?;
         }
+        // From here on a manifest may name it, whatever the outcome.
+        log.out.lock().unnamed = false;
         self.install_manifest(base_len)?;
         // What was before the cut is in the base: old files need no sync any more, and their faults are over.
         {
@@ -206,7 +219,9 @@ impl Rewrite {
             log.clear_fault_if(|kind, number| kind.is_sticky() && number < first);
         }
         log.made_durable(cut);
-        log.generation.lock().drop_history(place);
+        let keep = *log.keep_history.lock();
+        let kept = log.generation.lock().drop_history(place, keep, self.cut_unix_s);
+        log.counters.history_bytes.store(kept, Ordering::Relaxed);
         log.counters.rewrites.fetch_add(1, Ordering::Relaxed);
         self.succeeded = true;
         Ok(())
@@ -222,7 +237,9 @@ impl Rewrite {
         if self.detached {
             kept = vec![self.increment.clone()];
         }
-        let history = old.history.into_iter().chain(old.base).chain(replaced).collect();
+        let now_replaced = |entry| Entry { replaced_unix_s: Some(self.cut_unix_s), ..entry };
+        let replaced = old.base.into_iter().chain(replaced).map(now_replaced);
+        let history = old.history.into_iter().chain(replaced).collect();
         let manifest = Manifest { base: Some(self.base.clone()), history, increments: kept };
         generation.install(&log.place, manifest).map_err(|e| log.manifest_fault(&e, &self.base))?;
         log.counters.size_before.store(base_len, Ordering::Relaxed);

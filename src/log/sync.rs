@@ -20,8 +20,13 @@ use super::record::Seq;
 use super::writer::{Fsync, Log};
 
 const PERIOD: Duration = Duration::from_secs(1);
+/// While the disk is full a write is tried again this often, so that service resumes soon after there is room.
+const RETRY_PERIOD: Duration = Duration::from_millis(200);
 /// In `Never` the watermark still moves, so that damage to old data is not taken for a torn tail.
 const PERIODS_PER_SYNC_IN_NEVER: u32 = 30;
+
+/// How often what is kept of the history is looked through.
+const PERIODS_PER_TRIM: u32 = 60;
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -86,10 +91,10 @@ impl Signal {
 
     /// Waits for a ring or the end of a period. `None` when the thread is to end, otherwise whether it was
     /// rung for.
-    fn wait(&self) -> Option<bool> {
+    fn wait(&self, period: Duration) -> Option<bool> {
         let mut state = self.state.lock();
         if !state.asked && !state.stop {
-            self.bell.wait_for(&mut state, PERIOD);
+            self.bell.wait_for(&mut state, period);
         }
         let asked = std::mem::take(&mut state.asked);
         (!state.stop).then_some(asked)
@@ -194,12 +199,32 @@ impl Log {
     /// `period` counts the calls.
     pub fn tick(&self, period: u32) {
         self.attend();
-        if self.fsync() != Fsync::Never || period.is_multiple_of(PERIODS_PER_SYNC_IN_NEVER) {
+        if self.stats().history_bytes > 0 && period.is_multiple_of(PERIODS_PER_TRIM) {
+            self.trim_history();
+        }
+        let due = match self.fsync() {
+            Fsync::Never => period.is_multiple_of(PERIODS_PER_SYNC_IN_NEVER),
+            _ => !self.leaves_out_sync(),
+        };
+        if due {
             let quiet = self.durable() == self.appended();
             if self.sync().is_ok() && quiet {
                 self.settle();
             }
         }
+    }
+
+    /// Whether the sync of each second is left out for the length of a rewrite (`no-appendfsync-on-rewrite`). In
+    /// `Always` nothing is: there a reply says that its write is on the device.
+    pub(super) fn leaves_out_sync(&self) -> bool {
+        self.no_sync_on_rewrite.load(Ordering::Relaxed)
+            && self.counters.rewriting.load(Ordering::Relaxed)
+            && self.fsync() == Fsync::EverySecond
+    }
+
+    /// Sets `no-appendfsync-on-rewrite`.
+    pub fn set_no_sync_on_rewrite(&self, on: bool) {
+        self.no_sync_on_rewrite.store(on, Ordering::Relaxed);
     }
 
     /// Tries a failed write again, and looks whether the file still has its name.
@@ -243,8 +268,13 @@ impl Log {
             let out = self.out.lock();
             (out.file.clone(), out.number)
         };
-        if file.is_some_and(|file| file.is_unlinked().unwrap_or(false)) {
-            let path = self.place.path(&self.place.increment_name(number));
+        // A file adopted from another server may have any name.
+        let path = self.generation.try_lock().and_then(|generation| {
+            let named = generation.manifest.increments.iter().find(|entry| entry.number == number);
+            Some(self.place.path(&named?.name))
+        });
+        let Some(path) = path else { return };
+        if file.is_some_and(|file| !file.is_named(&path).unwrap_or(true)) {
             let error = std::io::Error::from(std::io::ErrorKind::NotFound);
             self.set_fault(LogFault::new(LogFaultKind::Unlinked, "somebody removed", &path, &error), number);
         }
@@ -273,9 +303,13 @@ impl Drop for Log {
 
 fn run(signal: &Signal, log: &Weak<Log>) {
     let mut period = 0u32;
-    while let Some(asked) = signal.wait() {
+    let mut pause = PERIOD;
+    while let Some(asked) = signal.wait(pause) {
         let Some(log) = log.upgrade() else { return };
-        if asked {
+        let is_retry = pause == RETRY_PERIOD && !asked;
+        if is_retry {
+            log.attend();
+        } else if asked {
             log.attend();
             // A failure sticks as a fault and wakes all who wait.
             let _ = log.sync();
@@ -283,5 +317,6 @@ fn run(signal: &Signal, log: &Weak<Log>) {
             period = period.wrapping_add(1);
             log.tick(period);
         }
+        pause = if log.fault() == Some(LogFaultKind::Write) { RETRY_PERIOD } else { PERIOD };
     }
 }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::fault::{LogFault, LogFaultKind};
-use super::generation::Generation;
+use super::generation::{Generation, KeepHistory};
 use super::groups::{GroupSizes, Groups};
 use super::place::Place;
 use super::record::{Check, GROUP_LINE, Section, Seq, TIME_PREFIX, encode_command};
@@ -66,6 +66,13 @@ pub struct LogStats {
     pub rewrite_in_progress: bool,
     pub rewrites: u64,
     pub last_rewrite_ok: bool,
+    /// Bytes kept by `aof-keep-history`.
+    pub history_bytes: u64,
+    /// Unfinished ends that the start has kept aside, and their bytes.
+    pub torn_tails: u64,
+    pub torn_bytes: u64,
+    /// New generations that were begun because the log could not be continued.
+    pub repairs: u64,
 }
 
 /// In `EverySecond` a write waits for the disk when the oldest unsynced one is older than this, in
@@ -88,8 +95,11 @@ pub struct Log {
     pub(super) out: Mutex<Out>,
     pub(super) generation: Mutex<Generation>,
     pub(super) fsync: AtomicU8,
+    /// `no-appendfsync-on-rewrite`
+    pub(super) no_sync_on_rewrite: AtomicBool,
     pub(super) faulty: AtomicBool,
     pub(super) fault: Mutex<Option<(LogFault, u64)>>,
+    pub(super) keep_history: Mutex<KeepHistory>,
     pub(super) sync_turn: Mutex<()>,
     pub(super) waiters: Waiters,
     pub(super) signal: Arc<Signal>,
@@ -108,6 +118,11 @@ pub(super) struct Counters {
     /// Bytes in all files at the start or after the last rewrite.
     pub(super) size_at_start: AtomicU64,
     pub(super) groups: Groups,
+    /// Bytes in files that are kept only to go back in time.
+    pub(super) history_bytes: AtomicU64,
+    pub(super) torn_tails: AtomicU64,
+    pub(super) torn_bytes: AtomicU64,
+    pub(super) repairs: AtomicU64,
     pub(super) last_rewrite_failed: AtomicBool,
     pub(super) rewriting: AtomicBool,
     /// Wall time of the first write since the last sync began, in ms; 0 when there is none.
@@ -147,6 +162,8 @@ pub(super) struct Out {
     pub(super) len: u64,
     /// Files cut off by a rewrite and not synced since.
     pub(super) retired: Vec<(u64, Arc<dyn File>)>,
+    /// No manifest has ever named the file: it belongs to a detached rewrite.
+    pub(super) unnamed: bool,
     pub(super) seed: u32,
     chain: u32,
     /// Whether the section's line has been written.
@@ -176,6 +193,7 @@ impl Out {
             number,
             len,
             retired: Vec::new(),
+            unnamed: false,
             seed,
             chain: 0,
             in_section: false,
@@ -193,13 +211,18 @@ impl Out {
         self.timestamps
     }
 
+    pub(super) fn set_timestamps(&mut self, on: bool) {
+        self.timestamps = on;
+    }
+
     /// Continues with a new, empty file. The one before waits for its sync.
     pub(super) fn switch(&mut self, file: Arc<dyn File>, number: u64) {
         if let Some(before) = self.file.replace(file) {
             self.retired.push((self.number, before));
         }
         (self.number, self.len, self.seed, self.in_section) = (number, 0, 0, false);
-        (self.dirty_tail, self.watermark) = (false, 0);
+        // The new file tells the time from its beginning on.
+        (self.dirty_tail, self.watermark, self.last_timestamp_s) = (false, 0, 0);
     }
 
     pub(super) fn discard(&mut self) {
@@ -296,7 +319,11 @@ impl Log {
                 let kept = (out.group.len() - HEAD_LEN) as u64;
                 self.counters.pending_bytes.fetch_add(kept, Ordering::Relaxed);
                 let path = self.place.path(&self.place.increment_name(out.number));
-                let fault = LogFault::new(LogFaultKind::Write, "cannot write to", &path, &error);
+                let kind = match error.kind() {
+                    std::io::ErrorKind::FileTooLarge => LogFaultKind::TooLong,
+                    _ => LogFaultKind::Write,
+                };
+                let fault = LogFault::new(kind, "cannot write to", &path, &error);
                 self.set_fault(fault.clone(), out.number);
                 Err(fault)
             }
@@ -399,11 +426,35 @@ impl Log {
         if since != 0
             && now_unix_ms.saturating_sub(since) > SYNC_LAG_MS_MAX
             && self.fsync() == Fsync::EverySecond
+            && !self.leaves_out_sync()
         {
             self.counters.delayed.fetch_add(1, Ordering::Relaxed);
             // Its failure sticks as a fault, and the next flush tells it.
             let _ = self.sync();
         }
+    }
+
+    /// Whether groups carry `#TS` lines from now on.
+    pub fn set_timestamps(&self, on: bool) {
+        self.out.lock().set_timestamps(on);
+    }
+
+    /// How much of what rewrites replace is kept. What is too much already goes with the next rewrite, or within a
+    /// minute.
+    pub fn set_keep_history(&self, keep: KeepHistory) {
+        *self.keep_history.lock() = keep;
+    }
+
+    /// To be told the wall time now and then, also while nobody writes.
+    pub fn tell_time(&self, now_unix_ms: i64) {
+        self.counters.now_ms.store(now_unix_ms, Ordering::Relaxed);
+    }
+
+    /// Deletes what is not to be kept of the history any more.
+    pub(super) fn trim_history(&self) {
+        let now_unix_s = self.counters.now_ms.load(Ordering::Relaxed) / 1000;
+        let kept = self.generation.lock().drop_history(&self.place, *self.keep_history.lock(), now_unix_s);
+        self.counters.history_bytes.store(kept, Ordering::Relaxed);
     }
 
     /// Figures for INFO.
@@ -418,11 +469,16 @@ impl Log {
             pending_bytes: counters.pending_bytes.load(Ordering::Relaxed),
             fsyncs: counters.fsyncs.load(Ordering::Relaxed),
             delayed_fsyncs: counters.delayed.load(Ordering::Relaxed),
-            last_write_ok: fault != Some(LogFaultKind::Write),
-            last_fsync_ok: fault.is_none_or(|kind| kind == LogFaultKind::Write),
+            last_write_ok: !matches!(fault, Some(LogFaultKind::Write | LogFaultKind::TooLong)),
+            last_fsync_ok: fault
+                .is_none_or(|kind| matches!(kind, LogFaultKind::Write | LogFaultKind::TooLong)),
             rewrite_in_progress: counters.rewriting.load(Ordering::Relaxed),
             rewrites: counters.rewrites.load(Ordering::Relaxed),
             last_rewrite_ok: !counters.last_rewrite_failed.load(Ordering::Relaxed),
+            history_bytes: counters.history_bytes.load(Ordering::Relaxed),
+            torn_tails: counters.torn_tails.load(Ordering::Relaxed),
+            torn_bytes: counters.torn_bytes.load(Ordering::Relaxed),
+            repairs: counters.repairs.load(Ordering::Relaxed),
         }
     }
 
@@ -441,6 +497,9 @@ impl Log {
 
     /// `fault` in words.
     pub fn fault_text(&self) -> Option<String> {
+        if !self.faulty.load(Ordering::Acquire) {
+            return None;
+        }
         self.fault.lock().as_ref().map(|(fault, _)| fault.text.clone())
     }
 

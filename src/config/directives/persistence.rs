@@ -1,9 +1,11 @@
 //! What is written to the disk, when, and where.
 
-use super::{IMMUTABLE, LIVE, PROTECTED, SERIAL, group};
+use super::{IMMUTABLE, LIVE, OWN, PROTECTED, SERIAL, group};
 use crate::config::choice::{AppendFsync, SanitizePayload};
 use crate::config::kind::{I32_MAX, I64_MAX, Kind};
-use crate::config::value::{JsonSave, SavePoint, check_json_save, check_save};
+use crate::config::value::{
+    HistoryBounds, JsonSave, SavePoint, check_history, check_json_save, check_save,
+};
 use std::path::PathBuf;
 
 group! {
@@ -23,8 +25,12 @@ group! {
         appenddirname: String = "appenddirname", Kind::FileName("appenddirname"), "appendonlydir", IMMUTABLE;
         /// Start although the log's last group is torn, as a crash leaves it.
         aof_load_truncated: bool = "aof-load-truncated", Kind::Bool, "yes", LIVE;
-        /// Write the time into the log as annotations.
-        aof_timestamp_enabled: bool = "aof-timestamp-enabled", Kind::Bool, "no", LIVE;
+        /// Write the time into the log once a second, as annotations. On by default, unlike in Redis: without it there
+        /// is no way back to a point in time, and it costs 16 bytes a second.
+        aof_timestamp_enabled: bool = "aof-timestamp-enabled", Kind::Bool, "yes", LIVE;
+        /// How long, or how much, of what a rewrite of the log replaces is kept, to go back in time with `pinstripe
+        /// restore`: seconds, or bytes with a unit, or both; empty = nothing. Not in Redis.
+        aof_keep_history: HistoryBounds = "aof-keep-history", Kind::Words(check_history), "", LIVE | OWN;
         /// Write the log's base as a snapshot, which loads faster than commands.
         aof_use_rdb_preamble: bool = "aof-use-rdb-preamble", Kind::Bool, "yes", LIVE;
         /// Rewrite the log when it has grown by this many percent; 0 = never by itself.

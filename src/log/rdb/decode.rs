@@ -8,9 +8,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::encode::{AUX_SEQ, AUX_TAIL};
 use super::strings::{Cursor, Length};
 use super::value::{Limits, decode_value, is_known, kind, skip_value};
-use super::{Crc64, VERSION_MAX, encode::AUX_SEQ, opcode};
+use super::{Crc64, VERSION_MAX, opcode, tail};
 use crate::log::record::Seq;
 use crate::value::Value;
 
@@ -88,6 +89,17 @@ pub enum RdbError {
     Unsupported { offset: u64, type_name: &'static str, key: Vec<u8> },
 }
 
+impl RdbError {
+    /// Where it was found, if it belongs to a place.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Damaged { offset, .. } | Self::Unsupported { offset, .. } => Some(*offset),
+            Self::NotRdb | Self::Newer { .. } => Some(0),
+            Self::Checksum => None,
+        }
+    }
+}
+
 impl fmt::Display for RdbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -113,6 +125,10 @@ pub struct Decoder<'a> {
     cursor: Cursor<'a>,
     version: u32,
     limits: Limits,
+    /// We wrote it, so it has a checksum.
+    is_own: bool,
+    /// What the file says of what is behind its end.
+    seal: Option<Cow<'a, [u8]>>,
     done: bool,
 }
 
@@ -126,7 +142,14 @@ impl<'a> Decoder<'a> {
             0 => Err(RdbError::NotRdb),
             1..=VERSION_MAX => {
                 let cursor = Cursor { data, pos: 9 };
-                Ok(Self { cursor, version, limits: Limits::default(), done: false })
+                Ok(Self {
+                    cursor,
+                    version,
+                    limits: Limits::default(),
+                    is_own: false,
+                    seal: None,
+                    done: false,
+                })
             }
             _ => Err(RdbError::Newer { version }),
         }
@@ -189,6 +212,10 @@ impl<'a> Decoder<'a> {
                 opcode::AUX => {
                     let name = self.need("a field's name", Cursor::string)?.into_bytes();
                     let value = self.need("a field's value", Cursor::string)?.into_bytes();
+                    self.is_own |= *name == *AUX_SEQ.as_bytes();
+                    if *name == *AUX_TAIL.as_bytes() {
+                        self.seal = Some(value.clone());
+                    }
                     return Ok(Some(Item::Aux { name, value }));
                 }
                 opcode::SELECT_DB => {
@@ -240,10 +267,14 @@ impl<'a> Decoder<'a> {
             let expected = self.need("the checksum is missing", |c| c.array().map(u64::from_le_bytes))?;
             let mut crc = Crc64::new();
             crc.update(self.cursor.data.get(..upto).unwrap_or_default());
-            // A server that was told not to compute it writes zero.
-            if expected != 0 && expected != crc.value() {
+            // A server that was told not to compute it writes zero. We always do.
+            if (expected != 0 || self.is_own) && expected != crc.value() {
                 return Err(RdbError::Checksum);
             }
+        }
+        let behind = self.cursor.data.get(self.cursor.pos..).unwrap_or_default();
+        if self.seal.as_ref().is_some_and(|seal| !tail::fits(seal, behind)) {
+            return Err(self.damaged(self.cursor.pos, "what stands behind the end is not what was written"));
         }
         self.done = true;
         Ok(())
@@ -366,6 +397,7 @@ mod tests {
             "SelectDb(3)",
             "ResizeDb { keys: 1, expires: 0 }",
             "big -> int 9223372036854775807 None",
+            "pinstripe-tail=0:00000000",
         ];
         assert_eq!(items, expected);
         assert_eq!(base_seq(&sample()[..100]), Some(77));
@@ -436,6 +468,35 @@ mod tests {
                 assert_eq!(found, Some(Value::Hash(hash.clone())));
             }
         }
+    }
+
+    #[test]
+    fn a_base_of_ours_is_refused_without_its_checksum_and_with_another_tail() {
+        let mut hash = Hash::new();
+        hash.set(b"a", b"1", &Limits::default().hash);
+        hash.set_deadline(b"a", Some(1_800_000_000_000));
+        let mut writer = RdbWriter::new(Vec::new(), &HEADER, true).unwrap();
+        for key in [b"k", b"l"] {
+            writer.stage(0, key, ValueRef::Hash(&hash), None, &mut Vec::new());
+        }
+        let file = writer.finish().unwrap();
+        let loads = |bytes: &[u8]| {
+            let mut decoder = Decoder::new(bytes).unwrap();
+            while decoder.next()?.is_some() {}
+            Ok::<_, RdbError>(decoder.offset())
+        };
+        let tail = loads(&file).unwrap();
+        for len in tail..file.len() {
+            assert!(matches!(loads(&file[..len]), Err(RdbError::Damaged { .. })), "cut at {len}");
+        }
+        for at in tail..file.len() {
+            let mut other = file.clone();
+            other[at] ^= 1;
+            assert!(loads(&other).is_err(), "byte {at}");
+        }
+        let mut zeroed = file.clone();
+        zeroed[tail - 8..tail].fill(0);
+        assert_eq!(loads(&zeroed), Err(RdbError::Checksum));
     }
 
     #[test]

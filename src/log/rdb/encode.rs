@@ -29,6 +29,8 @@ pub struct Header<'a> {
 
 /// The name of the field that holds `Header::seq`.
 pub(super) const AUX_SEQ: &str = "pinstripe-seq";
+/// The name of a base's last field, which holds what `Tail::seal` tells.
+pub(super) const AUX_TAIL: &str = "pinstripe-tail";
 
 /// Appends a whole entry: expiry, type, key, value. `expires_unix_ms` is wall time.
 pub fn encode_entry(
@@ -124,6 +126,11 @@ impl<W: Write> RdbWriter<W> {
 
     /// Writes the end, behind it what was laid aside, and gives the sink back, not flushed.
     pub fn finish(mut self) -> io::Result<W> {
+        if let Some(tail) = self.tail.take() {
+            let seal = tail.seal()?;
+            self.aux(AUX_TAIL, TextRef::Bytes(seal.as_bytes()))?;
+            self.tail = Some(tail);
+        }
         self.put(&[opcode::EOF])?;
         let crc = self.crc.value();
         self.sink.write_all(&crc.to_le_bytes())?;

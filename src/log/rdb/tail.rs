@@ -34,10 +34,18 @@ impl Tail {
         self.0.push(Row { db, key: key.into(), hash: hash.clone(), expires_unix_ms });
     }
 
+    /// What the RDB part says of the commands behind it: their length and CRC32C, as `<len>:<crc>` in hexadecimal. No
+    /// checksum of the RDB part reaches them, and without this a file that was cut short between two of them would load.
+    pub(super) fn seal(&self) -> io::Result<String> {
+        let mut seal = Seal::default();
+        self.write(&mut seal)?;
+        Ok(seal.text())
+    }
+
     /// Writes the commands.
-    pub(super) fn write(self, sink: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, sink: &mut impl Write) -> io::Result<()> {
         let (mut out, mut selected) = (Vec::new(), None);
-        for row in self.0 {
+        for row in &self.0 {
             if selected.replace(row.db) != Some(row.db) {
                 let db = row.db.to_string();
                 encode_command(&mut out, [&b"SELECT"[..], db.as_bytes()].into_iter());
@@ -46,6 +54,35 @@ impl Tail {
             sink.write_all(&out)?;
             out.clear();
         }
+        Ok(())
+    }
+}
+
+/// Whether `tail` is what the seal was made of.
+pub(super) fn fits(seal: &[u8], tail: &[u8]) -> bool {
+    Seal { len: tail.len() as u64, crc: crc32c::crc32c(tail) }.text().as_bytes() == seal
+}
+
+#[derive(Default)]
+struct Seal {
+    len: u64,
+    crc: u32,
+}
+
+impl Seal {
+    fn text(&self) -> String {
+        format!("{:x}:{:08x}", self.len, self.crc)
+    }
+}
+
+impl Write for Seal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.len += bytes.len() as u64;
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::{File, LockGuard, Storage};
 
@@ -35,7 +35,7 @@ pub struct Fault {
     pub operation: Operation,
     /// Which one of its kind fails, counted from the call of `inject`; 1 is the next.
     pub nth: u64,
-    /// The system's error number, for example 28 for "no space left".
+    /// The system's error number, for example 28 for "no space left"; 0 for a write that succeeds, but is short.
     pub errno: i32,
     /// Whether all later ones of its kind fail as well, until `heal`.
     pub sticky: bool,
@@ -48,6 +48,14 @@ pub struct Fault {
 pub struct FaultyStorage {
     inner: Arc<dyn Storage>,
     plan: Arc<Mutex<Plan>>,
+    held: Arc<Held>,
+}
+
+/// Syncs that do not come back.
+#[derive(Default)]
+struct Held {
+    held: Mutex<bool>,
+    bell: Condvar,
 }
 
 #[derive(Default)]
@@ -69,7 +77,7 @@ const ERRNO_IO: i32 = 5;
 impl FaultyStorage {
     /// Passes everything on to `inner` until told otherwise.
     pub fn new(inner: Arc<dyn Storage>) -> Self {
-        Self { inner, plan: Arc::default() }
+        Self { inner, plan: Arc::default(), held: Arc::default() }
     }
 
     /// Plans a failure.
@@ -82,6 +90,12 @@ impl FaultyStorage {
     /// Every operation from the `n`-th of all on fails (1 is the first one ever).
     pub fn halt_at(&self, n: u64) {
         self.plan.lock().halt_at = Some(n);
+    }
+
+    /// From now on no sync of a file comes back, until it is called with false.
+    pub fn hold_syncs(&self, on: bool) {
+        *self.held.held.lock() = on;
+        self.held.bell.notify_all();
     }
 
     /// Forgets all planned failures.
@@ -199,6 +213,9 @@ impl File for FaultyFile {
         let orders = self.storage.plan.lock().next(Operation::Write);
         match orders {
             Orders::Go => self.inner.write(bytes),
+            Orders::Fail { errno: 0, short } => {
+                self.inner.write(bytes.get(..short.min(bytes.len())).unwrap_or_default())
+            }
             Orders::Fail { errno, short } => {
                 if let Some(part) = bytes.get(..short.min(bytes.len())) {
                     self.inner.write(part)?;
@@ -210,6 +227,12 @@ impl File for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.storage.ask(Operation::Sync)?;
+        {
+            let mut held = self.storage.held.held.lock();
+            while *held {
+                self.storage.held.bell.wait(&mut held);
+            }
+        }
         self.inner.sync()
     }
 
@@ -224,6 +247,10 @@ impl File for FaultyFile {
 
     fn is_unlinked(&self) -> io::Result<bool> {
         self.inner.is_unlinked()
+    }
+
+    fn is_named(&self, path: &Path) -> io::Result<bool> {
+        self.inner.is_named(path)
     }
 }
 

@@ -67,6 +67,11 @@ pub trait File: Send + Sync {
     }
     /// True when no directory names this file any more: what is written to it is lost at its closing.
     fn is_unlinked(&self) -> io::Result<bool>;
+    /// Whether this name leads to this file: a start would find what is written to it.
+    fn is_named(&self, path: &Path) -> io::Result<bool> {
+        let _ = path;
+        self.is_unlinked().map(|gone| !gone)
+    }
 }
 
 /// How often a write that would block is tried again before that counts as a failure. A regular file does not

@@ -115,6 +115,17 @@ impl File for RealFile {
     fn is_unlinked(&self) -> io::Result<bool> {
         Ok(self.0.metadata()?.nlink() == 0)
     }
+
+    fn is_named(&self, path: &Path) -> io::Result<bool> {
+        let own = self.0.metadata()?;
+        match fs::metadata(path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Sets the permission bits of a file that is not data: the Unix socket.
@@ -149,8 +160,13 @@ mod tests {
         file.sync().unwrap();
         assert_eq!(RealStorage.read_all(&path).unwrap(), b"hey");
         assert_eq!(RealStorage.list(dir.path()).unwrap(), ["a"]);
-        assert!(!file.is_unlinked().unwrap());
-        RealStorage.remove(&path).unwrap();
+        assert!(!file.is_unlinked().unwrap() && file.is_named(&path).unwrap());
+        let moved = dir.path().join("b");
+        RealStorage.rename(&path, &moved).unwrap();
+        assert!(!file.is_unlinked().unwrap() && !file.is_named(&path).unwrap());
+        RealStorage.create(&path).unwrap();
+        assert!(!file.is_named(&path).unwrap());
+        RealStorage.remove(&moved).unwrap();
         assert!(file.is_unlinked().unwrap());
     }
 

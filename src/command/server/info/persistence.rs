@@ -41,6 +41,10 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
         page.field("aof_buffer_length", log.pending_bytes);
         page.field("aof_pending_bio_fsync", u8::from(ctx.log.durable() < ctx.log.written()));
         page.field("aof_delayed_fsync", log.delayed_fsyncs);
+        page.field("pinstripe_aof_torn_tails", log.torn_tails);
+        page.field("pinstripe_aof_torn_bytes", log.torn_bytes);
+        page.field("pinstripe_aof_history_bytes", log.history_bytes);
+        page.field("pinstripe_aof_repairs", log.repairs);
     }
     if ctx.loading.is_active() {
         loading(ctx, now, page);

@@ -1,0 +1,166 @@
+//! With `appendfsync always` nobody is shown what a power cut could take back. A server in this process, whose disk holds
+//! its syncs back: until they are let go, no road may answer who has looked at the new state.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Context, HostFiles, context, data};
+use crate::cli::Request;
+use crate::gateway;
+use crate::log::storage::{FaultyStorage, MemoryStorage, Storage};
+use crate::server::Running;
+use crate::server::listener::{self, Listeners};
+
+/// How long a reply that must not come is waited for. One that comes early comes at once.
+const SILENCE: Duration = Duration::from_millis(120);
+/// A reply that must come has come by then.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Served {
+    disk: FaultyStorage,
+    ctx: Arc<Context>,
+    resp: SocketAddr,
+    http: SocketAddr,
+}
+
+fn serve() -> Served {
+    let disk = FaultyStorage::new(Arc::new(MemoryStorage::new()));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let set = |name: &str, value: &str| vec![name.to_owned(), value.to_owned()];
+    let overrides = vec![set("appendfsync", "always"), set("io-threads", "2")];
+    let loaded = Request { file: None, overrides }.load(&HostFiles::new(storage.clone())).unwrap();
+    let lock = data::lock(&storage, &loaded.config).unwrap();
+    let (ctx, orders) = context(loaded.config, None, &storage, lock).unwrap();
+    data::load(&ctx, &storage).unwrap();
+    ctx.loading.set(false);
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let [resp, http] = [any, any].map(|place| listener::bind_tcp(place, 64).unwrap());
+    let served =
+        Served { disk, ctx: ctx.clone(), resp: resp.local_addr().unwrap(), http: http.local_addr().unwrap() };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let _running = Running::start(&ctx, Listeners { tcp: vec![resp], unix: None }).unwrap();
+            gateway::start(&ctx, ctx.identity.workers + 1, vec![http]).unwrap();
+            let _orders = orders;
+            std::future::pending::<()>().await;
+        });
+    });
+    served
+}
+
+struct Peer(TcpStream);
+
+impl Peer {
+    fn new(address: SocketAddr) -> Self {
+        Peer(TcpStream::connect(address).unwrap())
+    }
+
+    fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[track_caller]
+    fn hears(&mut self, expected: &str) {
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut heard = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&heard).contains(expected) {
+            let count = self.0.read(&mut buffer).unwrap_or(0);
+            assert!(count > 0, "expected {expected:?}, heard {:?}", String::from_utf8_lossy(&heard));
+            heard.extend_from_slice(&buffer[..count]);
+        }
+    }
+
+    #[track_caller]
+    fn hears_nothing(&mut self) {
+        self.0.set_read_timeout(Some(SILENCE)).unwrap();
+        let mut buffer = [0; 4096];
+        match self.0.read(&mut buffer) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            other => {
+                let heard = other.map(|count| String::from_utf8_lossy(&buffer[..count]).into_owned());
+                panic!("told before it was on the device: {heard:?}");
+            }
+        }
+    }
+}
+
+/// A write whose sync is held back, somebody who looks at it, and what both hear once the sync is let go. `ready` is what
+/// the reader hears before.
+fn check(reader: fn(&Served) -> Peer, ready: (&str, &str), write: &str, wrote: &str, look: &str, sees: &str) {
+    let served = serve();
+    let (mut writer, mut reader) = (Peer::new(served.resp), reader(&served));
+    reader.send(ready.0);
+    if !ready.1.is_empty() {
+        reader.hears(ready.1);
+    }
+    if ready.0.starts_with("BLPOP") {
+        let is_asleep =
+            || served.ctx.clients.list().iter().any(|c| c.has_flag(crate::clients::flag::BLOCKED));
+        while !is_asleep() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    served.disk.hold_syncs(true);
+    writer.send(write);
+    while served.ctx.log.written() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    reader.send(look);
+    reader.hears_nothing();
+    writer.hears_nothing();
+    served.disk.hold_syncs(false);
+    reader.hears(sees);
+    writer.hears(wrote);
+}
+
+fn resp(served: &Served) -> Peer {
+    Peer::new(served.resp)
+}
+
+fn http(served: &Served) -> Peer {
+    Peer::new(served.http)
+}
+
+#[test]
+fn a_read_shows_nothing_that_is_not_on_the_device() {
+    check(resp, ("PING\r\n", "+PONG\r\n"), "SET k v\r\n", "+OK\r\n", "GET k\r\n", "$1\r\nv\r\n");
+}
+
+#[test]
+fn a_transaction_shows_nothing_that_is_not_on_the_device() {
+    let queued = ("MULTI\r\nGET k\r\n", "+QUEUED\r\n");
+    check(resp, queued, "SET k v\r\n", "+OK\r\n", "EXEC\r\n", "*1\r\n$1\r\nv\r\n");
+}
+
+#[test]
+fn a_blocked_pop_is_not_woken_by_what_is_not_on_the_device() {
+    let asleep = ("BLPOP l 0\r\n", "");
+    check(resp, asleep, "RPUSH l x\r\n", ":1\r\n", "", "*2\r\n$1\r\nl\r\n$1\r\nx\r\n");
+}
+
+#[test]
+fn a_monitor_is_not_told_of_what_is_not_on_the_device() {
+    check(resp, ("MONITOR\r\n", "+OK\r\n"), "SET k v\r\n", "+OK\r\n", "", "\"SET\" \"k\" \"v\"");
+}
+
+#[test]
+fn the_http_gateway_shows_nothing_that_is_not_on_the_device() {
+    let look = "GET /-/redis/get/k HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    check(http, ("", ""), "SET k v\r\n", "+OK\r\n", look, "\"v\"");
+}
+
+#[test]
+fn waitaof_comes_back_when_the_write_is_on_the_device() {
+    check(
+        resp,
+        ("PING\r\n", "+PONG\r\n"),
+        "SET k v\r\n",
+        "+OK\r\n",
+        "WAITAOF 1 0 0\r\n",
+        "*2\r\n:1\r\n:0\r\n",
+    );
+}
