@@ -120,6 +120,7 @@ fn every_name_of_redis_is_known_and_each_default_can_be_set_again() {
     let redis: BTreeSet<&str> = redis_names().collect();
     assert_eq!(redis.difference(&names).collect::<Vec<_>>(), Vec::<&&str>::new(), "missing");
     let own = [
+        "aof-keep-history",
         "http-bind",
         "http-console-writes",
         "http-max-body",
@@ -152,7 +153,8 @@ fn every_name_of_redis_is_known_and_each_default_can_be_set_again() {
 #[test]
 fn defaults_are_those_of_redis_but_for_what_is_meant() {
     let config = Config::default();
-    let meant = ["appendonly", "bind", "client-output-buffer-limit", "io-threads", "save"];
+    let meant =
+        ["aof-timestamp-enabled", "appendonly", "bind", "client-output-buffer-limit", "io-threads", "save"];
     for line in REDIS_DEFAULTS.lines() {
         let (name, value) = line.split_once(' ').unwrap_or((line, ""));
         assert_eq!(text(&config, name) != value, meant.contains(&name), "{name}: {}", text(&config, name));

@@ -2,8 +2,8 @@
 
 pub mod bytes;
 pub mod clock;
-pub mod event;
 pub mod date;
+pub mod event;
 pub mod glob;
 pub mod hash;
 pub mod limits;

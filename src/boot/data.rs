@@ -13,7 +13,9 @@ use crate::exec::{Context, Session, replay};
 use crate::log::json::{JsonError, JsonKind, read_object};
 use crate::log::rdb::{Decoder, Header, Item};
 use crate::log::storage::Storage;
-use crate::log::{self, BaseKind, Command, DirectoryLock, Fsync, KeepHistory, Log, LogOptions, Names, OpenError};
+use crate::log::{
+    self, BaseKind, Command, DirectoryLock, Fsync, KeepHistory, Log, LogOptions, Names, OpenError,
+};
 use crate::resp::request::OwnedRequest;
 use crate::server::snapshot;
 use crate::table::Expiry;

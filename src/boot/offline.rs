@@ -207,7 +207,8 @@ struct Tables<'c> {
 
 impl Loader for Tables<'_> {
     fn base(&mut self, path: &Path, kind: BaseKind, bytes: &[u8]) -> Result<(), String> {
-        data::load_base(self.ctx, path, kind, bytes, &mut data::Progress::new(self.ctx)).map_err(|failure| failure.line)
+        data::load_base(self.ctx, path, kind, bytes, &mut data::Progress::new(self.ctx))
+            .map_err(|failure| failure.line)
     }
 
     fn batch(&mut self, batch: &Batch<'_>) -> Result<(), String> {

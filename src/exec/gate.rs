@@ -1,5 +1,7 @@
 //! The gates: why a command may not run now. Each is a few lines, and `run` reads as their list.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::context::Context;
 use super::registry::Command;
 use super::session::Session;
@@ -26,13 +28,14 @@ pub(super) fn loading(ctx: &Context, command: &Command) -> Result<(), Refusal> {
     Err(Refusal::line("LOADING Redis is loading the dataset in memory"))
 }
 
-/// A write that the log cannot take must not be acknowledged.
+/// A write that cannot be kept must not be acknowledged. PING is refused with it, as in Redis: whoever watches the server
+/// shall notice.
 #[inline]
-pub(super) fn log_works(ctx: &Context, command: &Command) -> Result<(), Refusal> {
-    if !command.spec.has(flag::WRITE) {
+pub(super) fn disk_works(ctx: &Context, config: &Config, command: &Command) -> Result<(), Refusal> {
+    if !command.spec.has(flag::WRITE) && command.full_name != "ping" {
         return Ok(());
     }
-    log_takes_writes(ctx)
+    disk_takes_writes(ctx, config)
 }
 
 /// A write that so many replicas should have, as nobody follows here.
@@ -51,13 +54,27 @@ pub(super) fn enough_replicas(config: &Config) -> Result<(), Refusal> {
     }
 }
 
-/// As [`log_works`], for a command or transaction that is known to write.
-pub(super) fn log_takes_writes(ctx: &Context) -> Result<(), Refusal> {
-    match ctx.log.fault_text() {
-        None => Ok(()),
-        Some(fault) => Err(Refusal::Line(format!("MISCONF Errors writing to the AOF file: {fault}").into())),
+/// As [`disk_works`], for a command or transaction that is known to write.
+pub(super) fn disk_takes_writes(ctx: &Context, config: &Config) -> Result<(), Refusal> {
+    if let Some(fault) = ctx.log.fault_text() {
+        return Err(Refusal::Line(format!("MISCONF Errors writing to the AOF file: {fault}").into()));
     }
+    let persistence = &config.persistence;
+    if !ctx.saves.last_save_ok.load(Relaxed)
+        && persistence.stop_writes_on_bgsave_error
+        && !persistence.save.is_empty()
+    {
+        return Err(SNAPSHOT_FAILED);
+    }
+    Ok(())
 }
+
+/// The words are Redis's, because clients and people look for them.
+const SNAPSHOT_FAILED: Refusal = Refusal::line(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+     modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
 
 /// With `maxmemory` used up, what may need more is refused.
 #[inline]

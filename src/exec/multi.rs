@@ -126,8 +126,8 @@ impl Desk<'_> {
             return Err(gate::OUT_OF_MEMORY);
         }
         if transaction.writes {
-            gate::log_takes_writes(self.ctx)?;
-            gate::enough_replicas(&self.ctx.settings.load())?;
+            gate::disk_takes_writes(self.ctx, &self.config)?;
+            gate::enough_replicas(&self.config)?;
         }
         Ok(())
     }

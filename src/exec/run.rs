@@ -216,7 +216,7 @@ impl<'c> Desk<'c> {
         gate::memory(self.ctx, command)?;
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
-        gate::log_works(self.ctx, command)?;
+        gate::disk_works(self.ctx, &self.config, command)?;
         gate::replicas(&self.config, command)
     }
 

@@ -17,6 +17,7 @@ const EXPIRY_SLICE: Duration = Duration::from_millis(1);
 /// Does it for ever, on a seat of its own.
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     let mut cursor = Cursor::default();
+    let mut mender = Mender::default();
     let mut round = 0u64;
     let mut syncs = 0;
     let mut interval = tokio::time::interval(PERIOD);
@@ -33,12 +34,13 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
             expire(&ctx, seat, &mut cursor).await;
         }
         if round.is_multiple_of(10) {
+            ctx.log.tell_time(now);
             end_idle_connections(&ctx, now);
             end_overfull_connections(&ctx, now);
             save_if_due(&ctx, now);
             save_json_if_due(&ctx, now);
-            rewrite_if_broken(&ctx);
         }
+        mender.look(&ctx);
         rewrite_if_grown(&ctx);
         round += 1;
     }
@@ -154,14 +156,68 @@ fn rewrite_if_grown(ctx: &Context) {
     }
 }
 
-/// A log that failed for good (a failed sync, a file that somebody removed) is continued by a new generation, written
-/// from memory; writes are refused until then.
-fn rewrite_if_broken(ctx: &Context) {
-    if may_rewrite(ctx) && ctx.log.sticky_fault().is_err() {
-        ctx.mailbox.post(Order::Rewrite { done: None });
+/// A log that failed for good (a failed sync, a file that somebody removed or that may not grow) is continued by a new
+/// generation, written from memory. That begins at once; writes are refused until it is done.
+#[derive(Default)]
+struct Mender {
+    /// When the attempt under way began, since the start of the process.
+    began: Option<Duration>,
+    /// After a failed attempt the next one waits.
+    not_before: Duration,
+}
+
+impl Mender {
+    /// The least time between the end of a failed attempt and the next one: so service resumes about a second after the
+    /// disk is well.
+    const PAUSE_MIN: Duration = Duration::from_secs(1);
+    /// What is spent on attempts that fail is this much less than what lies between them: with much data each one keeps
+    /// the disk busy.
+    const PAUSE_FACTOR: u32 = 4;
+
+    fn look(&mut self, ctx: &Context) {
+        let Err(fault) = ctx.log.sticky_fault() else {
+            *self = Self::default();
+            return;
+        };
+        if may_rewrite(ctx) && self.is_due(ctx.clock.elapsed()) {
+            tracing::error!(%fault, "the log cannot be continued; a new one is written from memory");
+            ctx.mailbox.post(Order::Rewrite { done: None });
+        }
+    }
+
+    /// To be asked while no attempt is under way; true begins one.
+    fn is_due(&mut self, now: Duration) -> bool {
+        if let Some(began) = self.began.take() {
+            self.not_before = now + Self::PAUSE_MIN.max((now - began) * Self::PAUSE_FACTOR);
+        }
+        let due = now >= self.not_before;
+        if due {
+            self.began = Some(now);
+        }
+        due
     }
 }
 
 fn may_rewrite(ctx: &Context) -> bool {
     ctx.log.is_on() && !ctx.saves.rewriting.load(Relaxed) && !ctx.loading.is_active()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_log_is_mended_at_once_and_after_failures_with_pauses_that_grow_with_what_they_cost() {
+        let mut mender = Mender::default();
+        let mut asked = |ms: u64| mender.is_due(Duration::from_millis(ms));
+        assert!(asked(5_000));
+        // The attempt has failed within 100 ms.
+        assert!(!asked(5_100));
+        assert!(!asked(6_000));
+        assert!(asked(6_100));
+        // The next one took ten seconds.
+        assert!(!asked(16_100));
+        assert!(!asked(56_000));
+        assert!(asked(56_100));
+    }
 }

@@ -3,9 +3,7 @@
 use super::{IMMUTABLE, LIVE, OWN, PROTECTED, SERIAL, group};
 use crate::config::choice::{AppendFsync, SanitizePayload};
 use crate::config::kind::{I32_MAX, I64_MAX, Kind};
-use crate::config::value::{
-    HistoryBounds, JsonSave, SavePoint, check_history, check_json_save, check_save,
-};
+use crate::config::value::{HistoryBounds, JsonSave, SavePoint, check_history, check_json_save, check_save};
 use std::path::PathBuf;
 
 group! {
