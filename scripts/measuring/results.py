@@ -109,7 +109,8 @@ class Store:
 
     def write(self):
         used = [row["run"] for rows in self.data["tables"].values() for row in rows]
-        self.data["runs"] = [run for run in self.data["runs"] if run in used]
+        runs = self.data["runs"]
+        self.data["runs"] = [run for at, run in enumerate(runs) if run in used and run not in runs[:at]]
         self.path.parent.mkdir(exist_ok=True)
         self.path.write_text(json.dumps(self.data, indent=1, ensure_ascii=False) + "\n")
 
