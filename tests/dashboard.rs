@@ -132,7 +132,8 @@ fn log_metrics_tell_of_groups_waits_and_the_last_sync() {
     assert_eq!(value("pinstripe_log_group_records_sum"), 5.0);
     assert_eq!(value("pinstripe_log_group_records_count"), 5.0);
     assert_eq!(value(r#"pinstripe_log_group_records_bucket{le="1.0"}"#), 5.0);
-    assert_eq!(value("pinstripe_log_sync_wait_duration_seconds_count"), 5.0);
+    // Whoever looks while a write is not on the device yet waits as well: at least the writes have.
+    assert!(value("pinstripe_log_sync_wait_duration_seconds_count") >= 5.0);
     assert!(value("pinstripe_log_group_bytes_total") > 100.0);
     // The regular tasks look every tenth of a second.
     let began = std::time::Instant::now();

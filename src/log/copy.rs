@@ -158,13 +158,15 @@ impl Chain {
         into: &Path,
     ) -> Result<(), CopyError> {
         let storage = &self.place.storage;
+        let lock = Arc::new(DirectoryLock::not_taken(into));
+        let place = Place { storage: storage.clone(), lock, names: self.place.names.clone() };
         let there = storage.exists(into).map_err(failed("look for", into))?;
-        if there && !storage.list(into).map_err(failed("list", into))?.is_empty() {
+        let has_files = there && !storage.list(into).map_err(failed("list", into))?.is_empty();
+        // A directory within is not in that list.
+        if has_files || storage.exists(&place.dir()).map_err(failed("look for", &place.dir()))? {
             let why = format!("{} holds files already; give the name of a new directory", into.display());
             return Err(CopyError::Unreachable(why));
         }
-        let lock = Arc::new(DirectoryLock::not_taken(into));
-        let place = Place { storage: storage.clone(), lock, names: self.place.names.clone() };
         storage.create_dir_all(&place.dir()).map_err(failed("create", &place.dir()))?;
         let mut manifest = Manifest::default();
         if let Some(base) = base {

@@ -1,3 +1,6 @@
+//! The table of who caches what, without a socket: who is told of a change, who is not, and that no change slips through
+//! between a read and its being remembered.
+
 use super::*;
 
 /// What clients were told: number and message.
