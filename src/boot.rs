@@ -14,7 +14,7 @@ mod operations;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -264,7 +264,8 @@ fn context(
         loading,
         saves,
         active_expiry: AtomicBool::new(true),
-        memory_full: AtomicBool::new(false),
+        memory_limit: AtomicU64::new(config.memory.maxmemory),
+        memory_used: AtomicU64::new(0),
         apply_settings: OnceLock::new(),
         settings: Settings::new(config, file),
     };
@@ -418,7 +419,10 @@ fn apply_settings(
             "notify-keyspace-events" => {
                 ctx.table.set_heard(config.observe.notify_keyspace_events.wants_any());
             }
-            "maxmemory" => ctx.measure_memory(config.memory.maxmemory),
+            "maxmemory" => {
+                ctx.memory_limit.store(config.memory.maxmemory, Ordering::Relaxed);
+                ctx.measure_memory();
+            }
             "loglevel" => logging.set_level(config.observe.loglevel),
             "appendfsync" => ctx.log.set_fsync(data::fsync(config.persistence.appendfsync)),
             "tracking-table-max-keys" => exec::tracking::set_limits(&ctx.tracking, config),

@@ -60,8 +60,10 @@ pub struct Context {
     pub saves: Saves,
     /// False after DEBUG SET-ACTIVE-EXPIRE 0.
     pub active_expiry: AtomicBool,
-    /// More than `maxmemory` is in use, as of the last look.
-    pub memory_full: AtomicBool,
+    /// `maxmemory` in bytes; 0: no limit.
+    pub memory_limit: AtomicU64,
+    /// Bytes in use, as of the last look.
+    pub memory_used: AtomicU64,
     /// What a change of settings needs besides being read; set once the server runs.
     pub apply_settings: OnceLock<ApplySettings>,
 }
@@ -70,14 +72,15 @@ impl Context {
     /// True when more than `maxmemory` is in use, as of the last look a moment ago.
     #[inline]
     pub fn is_memory_full(&self) -> bool {
-        self.memory_full.load(Ordering::Relaxed)
+        let limit = self.memory_limit.load(Ordering::Relaxed);
+        limit > 0 && self.memory_used.load(Ordering::Relaxed) > limit
     }
 
-    /// Looks how much memory is in use against `limit` (0: none), and notes the peak.
-    pub fn measure_memory(&self, limit: u64) {
+    /// Looks how much memory is in use, and notes the peak. Whether that is too much is asked anew by each command, so a
+    /// limit that changes while somebody looks holds at once.
+    pub fn measure_memory(&self) {
         let used = self.stats.memory.note(self.table.bytes() as u64);
-        let full = limit > 0 && used > limit;
-        self.memory_full.store(full, Ordering::Relaxed);
+        self.memory_used.store(used, Ordering::Relaxed);
     }
 }
 

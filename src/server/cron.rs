@@ -29,7 +29,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         sample(&ctx);
         note_syncs(&ctx, now, &mut syncs);
         ctx.bounds.store(Arc::new(limits::outbox(&ctx.settings.load(), now)));
-        ctx.measure_memory(ctx.settings.load().memory.maxmemory);
+        ctx.measure_memory();
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expire(&ctx, seat, &mut cursor).await;
         }
