@@ -180,8 +180,12 @@ impl<S: Stream> Connection<S> {
                 client.take_posted(&mut out);
             }
             let pipe = Pipe { worker: &self.worker, client };
-            pipe.make_safe(std::mem::take(&mut self.session.need)).await?;
-            pipe.write(&mut self.stream, &out).await?;
+            let need = std::mem::take(&mut self.session.need);
+            // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
+            if need > 0 || !out.is_empty() {
+                pipe.make_safe(need).await?;
+                pipe.write(&mut self.stream, &out).await?;
+            }
             self.worker.give_buffer(out);
         }
     }
