@@ -57,6 +57,31 @@ pub fn for_keys(
     Effect::Wait(Box::new(Wait { until: Until::Keys(keys), deadline, then }))
 }
 
+/// What BLPOP and its kin do with `key [key ...] timeout`: serve with the first of the keys that can, and wait if none can.
+pub fn for_first(
+    kind: Kind,
+    serve: Serve,
+    args: &mut Args<'_>,
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
+    let mut keys: Vec<&[u8]> = args.rest().collect();
+    let timeout = keys.pop().ok_or(Refusal::Syntax)?;
+    let deadline = deadline(timeout, args.now())?;
+    for key in &keys {
+        if let Some(effect) = serve(args, key, locked, reply)? {
+            return Ok(effect);
+        }
+    }
+    let keys = keys.into_iter().map(<[u8]>::to_vec).collect();
+    Ok(for_keys(Keys { keys, kind, also: None, serve }, deadline, null_array))
+}
+
+/// Answers a client for whom nothing came, where that is the null array.
+pub fn null_array(_: &Context, _: &mut Session, _: Woken, reply: &mut Reply<'_>) {
+    reply.null_array();
+}
+
 /// A timeout in seconds, in whole or in part, as the end of the wait; 0 is no end. It is rounded up to a millisecond, so
 /// that a short one does not become none.
 pub fn deadline(word: &[u8], now: Millis) -> Result<Option<Millis>, Refusal> {

@@ -50,10 +50,8 @@ impl<'a> Slot<'a> {
         hash: u64,
         now: Millis,
     ) -> Self {
-        let place = stripe.find(key, hash, table.order());
-        let mut slot =
-            Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false, author: 0 };
-        if slot.entry().is_some_and(|entry| entry.due() <= now) {
+        let mut slot = Slot::at(table, stripe, key, hash, now);
+        if slot.is_due() {
             slot.lapse();
         }
         slot
@@ -69,13 +67,23 @@ impl<'a> Slot<'a> {
         hash: u64,
         now: Millis,
     ) -> Self {
-        let place = stripe.find(key, hash, table.order());
-        let mut slot =
-            Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false, author: 0 };
-        if slot.entry().is_some_and(|entry| entry.due() <= now) && !slot.pass_over() {
+        let mut slot = Slot::at(table, stripe, key, hash, now);
+        if slot.is_due() && !slot.pass_over() {
             slot.lapse();
         }
         slot
+    }
+
+    /// The key's place, whether its time has come or not.
+    #[inline]
+    fn at(table: &'a Table, stripe: &'a mut Stripe, key: &'a [u8], hash: u64, now: Millis) -> Self {
+        let place = stripe.find(key, hash, table.order());
+        Slot { table, stripe, key, hash, now, place, has_lapsed: false, changed: false, author: 0 }
+    }
+
+    #[inline]
+    fn is_due(&self) -> bool {
+        self.entry().is_some_and(|entry| entry.due() <= self.now)
     }
 
     /// The key.

@@ -1,6 +1,5 @@
 //! BLMPOP timeout numkeys key [key ...] LEFT | RIGHT [COUNT count] — what LMPOP does, and waits if there is nothing.
 
-use super::blpop::nothing;
 use super::lmpop::Choice;
 use crate::base::refusal::Refusal;
 use crate::exec::wait::{self, Keys};
@@ -38,7 +37,7 @@ fn blmpop(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -
         }
     }
     let keys = choice.keys.into_iter().map(<[u8]>::to_vec).collect();
-    Ok(wait::for_keys(Keys { keys, kind: Kind::List, also: None, serve }, deadline, nothing))
+    Ok(wait::for_keys(Keys { keys, kind: Kind::List, also: None, serve }, deadline, wait::null_array))
 }
 
 fn serve(

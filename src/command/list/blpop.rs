@@ -5,10 +5,8 @@
 
 use super::{End, list_of, pop};
 use crate::base::refusal::Refusal;
-use crate::exec::wait::{self, Keys};
-use crate::exec::{
-    Args, Begin, Context, Effect, Find, Group, KeySpec, Run, Session, Spec, Woken, acl, flag, key,
-};
+use crate::exec::wait;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
 use crate::value::Kind;
@@ -18,7 +16,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "brpop",
         summary: "Takes the last element of one of several lists, waiting for one if need be.",
-        run: Run::Keys(|args, locked, reply| pop_or_wait(End::Right, args, locked, reply)),
+        run: Run::Keys(|args, locked, reply| wait::for_first(Kind::List, pop_right, args, locked, reply)),
         ..BLPOP
     },
 ];
@@ -38,34 +36,26 @@ const BLPOP: Spec = Spec {
     summary: "Takes the first element of one of several lists, waiting for one if need be.",
     complexity: "O(N) where N is the number of provided keys.",
     syntax: "key [key ...] timeout",
-    run: Run::Keys(|args, locked, reply| pop_or_wait(End::Left, args, locked, reply)),
+    run: Run::Keys(|args, locked, reply| wait::for_first(Kind::List, pop_left, args, locked, reply)),
     ..Spec::DEFAULT
 };
 
-fn pop_or_wait(
-    end: End,
+fn pop_left(
     args: &mut Args<'_>,
+    key: &[u8],
     locked: &mut Locked<'_>,
     reply: &mut Reply<'_>,
-) -> Result<Effect, Refusal> {
-    let mut keys: Vec<&[u8]> = args.rest().collect();
-    let timeout = keys.pop().ok_or(Refusal::Syntax)?;
-    let deadline = wait::deadline(timeout, args.now())?;
-    for key in &keys {
-        if let Some(effect) = pop_one(end, args.db(), key, locked, reply)? {
-            return Ok(effect);
-        }
-    }
-    let keys = Keys {
-        keys: keys.into_iter().map(<[u8]>::to_vec).collect(),
-        kind: Kind::List,
-        also: None,
-        serve: match end {
-            End::Left => |args, key, locked, reply| pop_one(End::Left, args.db(), key, locked, reply),
-            End::Right => |args, key, locked, reply| pop_one(End::Right, args.db(), key, locked, reply),
-        },
-    };
-    Ok(wait::for_keys(keys, deadline, nothing))
+) -> Result<Option<Effect>, Refusal> {
+    pop_one(End::Left, args.db(), key, locked, reply)
+}
+
+fn pop_right(
+    args: &mut Args<'_>,
+    key: &[u8],
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Option<Effect>, Refusal> {
+    pop_one(End::Right, args.db(), key, locked, reply)
 }
 
 /// Takes one element and answers with it; none, and no answer, where there is no list.
@@ -86,9 +76,4 @@ fn pop_one(
     slot.tell(end.pop_event());
     pop(&mut slot, end, 1, reply)?;
     Ok(Some(Effect::instead([end.pop_name(), key])))
-}
-
-/// Answers a client for whom nothing came.
-pub(super) fn nothing(_: &Context, _: &mut Session, _: Woken, reply: &mut Reply<'_>) {
-    reply.null_array();
 }

@@ -6,46 +6,46 @@ use crate::exec::{Args, Context, Effect, Group, KeySpec, Run, Session, Spec, fla
 use crate::pubsub::{Kind, confirmation};
 use crate::resp::reply::Reply;
 
-pub(super) const FLAGS: u32 =
-    flag::PUBSUB | flag::NOSCRIPT | flag::LOADING | flag::STALE | flag::LISTENING | flag::ANSWERS_BY_PUSH;
+/// What the commands that begin subscriptions, and those that end them, have in common.
+pub(super) const LISTENING: Spec = Spec {
+    arity: -2,
+    flags: flag::PUBSUB
+        | flag::NOSCRIPT
+        | flag::LOADING
+        | flag::STALE
+        | flag::LISTENING
+        | flag::ANSWERS_BY_PUSH,
+    since: "2.0.0",
+    group: Group::Pubsub,
+    ..Spec::DEFAULT
+};
 
 pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "subscribe",
-        arity: -2,
-        flags: FLAGS,
-        since: "2.0.0",
-        group: Group::Pubsub,
         summary: "Listens to channels.",
         complexity: "O(N) where N is the number of channels to subscribe to.",
         syntax: "channel [channel ...]",
         run: Run::Host(|args, ctx, session, reply| subscribe(Kind::Channel, args, ctx, session, reply)),
-        ..Spec::DEFAULT
+        ..LISTENING
     },
     Spec {
         name: "psubscribe",
-        arity: -2,
-        flags: FLAGS,
-        since: "2.0.0",
-        group: Group::Pubsub,
         summary: "Listens to all channels that patterns fit.",
         complexity: "O(N) where N is the number of patterns the client is already subscribed to.",
         syntax: "pattern [pattern ...]",
         run: Run::Host(|args, ctx, session, reply| subscribe(Kind::Pattern, args, ctx, session, reply)),
-        ..Spec::DEFAULT
+        ..LISTENING
     },
     Spec {
         name: "ssubscribe",
-        arity: -2,
         keys: &[KeySpec::all(1, 1, key::NOT_KEY)],
-        flags: FLAGS,
         since: "7.0.0",
-        group: Group::Pubsub,
         summary: "Listens to shard channels.",
         complexity: "O(N) where N is the number of shard channels to subscribe to.",
         syntax: "shardchannel [shardchannel ...]",
         run: Run::Host(|args, ctx, session, reply| subscribe(Kind::Shard, args, ctx, session, reply)),
-        ..Spec::DEFAULT
+        ..LISTENING
     },
 ];
 

@@ -1,6 +1,5 @@
 //! BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count] — what ZMPOP does, and waits if there is nothing.
 
-use super::bzpop::nothing;
 use super::zmpop::Request;
 use crate::base::refusal::Refusal;
 use crate::exec::wait::{self, Keys};
@@ -38,7 +37,7 @@ fn bzmpop(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -
         effect => return Ok(effect),
     }
     let keys = request.keys.into_iter().map(<[u8]>::to_vec).collect();
-    Ok(wait::for_keys(Keys { keys, kind: Kind::ZSet, also: None, serve }, deadline, nothing))
+    Ok(wait::for_keys(Keys { keys, kind: Kind::ZSet, also: None, serve }, deadline, wait::null_array))
 }
 
 fn serve(

@@ -5,10 +5,8 @@
 
 use super::zpop::End;
 use crate::base::refusal::Refusal;
-use crate::exec::wait::{self, Keys};
-use crate::exec::{
-    Args, Begin, Context, Effect, Find, Group, KeySpec, Run, Session, Spec, Woken, acl, flag, key,
-};
+use crate::exec::wait;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
 use crate::value::Kind;
@@ -18,7 +16,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "bzpopmax",
         summary: "Removes the member with the highest score from one of several sorted sets, waiting for one if need be.",
-        run: Run::Keys(bzpopmax),
+        run: Run::Keys(|args, locked, reply| wait::for_first(Kind::ZSet, pop_max, args, locked, reply)),
         ..BZPOPMIN
     },
 ];
@@ -38,42 +36,26 @@ const BZPOPMIN: Spec = Spec {
     summary: "Removes the member with the lowest score from one of several sorted sets, waiting for one if need be.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
     syntax: "key [key ...] timeout",
-    run: Run::Keys(bzpopmin),
+    run: Run::Keys(|args, locked, reply| wait::for_first(Kind::ZSet, pop_min, args, locked, reply)),
     ..Spec::DEFAULT
 };
 
-fn bzpopmin(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    pop_or_wait(End::Min, args, locked, reply)
-}
-
-fn bzpopmax(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    pop_or_wait(End::Max, args, locked, reply)
-}
-
-fn pop_or_wait(
-    end: End,
+fn pop_min(
     args: &mut Args<'_>,
+    key: &[u8],
     locked: &mut Locked<'_>,
     reply: &mut Reply<'_>,
-) -> Result<Effect, Refusal> {
-    let mut keys: Vec<&[u8]> = args.rest().collect();
-    let timeout = keys.pop().ok_or(Refusal::Syntax)?;
-    let deadline = wait::deadline(timeout, args.now())?;
-    for key in &keys {
-        if let Some(effect) = pop(end, args.db(), key, locked, reply)? {
-            return Ok(effect);
-        }
-    }
-    let keys = Keys {
-        keys: keys.into_iter().map(<[u8]>::to_vec).collect(),
-        kind: Kind::ZSet,
-        also: None,
-        serve: match end {
-            End::Min => |args, key, locked, reply| pop(End::Min, args.db(), key, locked, reply),
-            End::Max => |args, key, locked, reply| pop(End::Max, args.db(), key, locked, reply),
-        },
-    };
-    Ok(wait::for_keys(keys, deadline, nothing))
+) -> Result<Option<Effect>, Refusal> {
+    pop(End::Min, args.db(), key, locked, reply)
+}
+
+fn pop_max(
+    args: &mut Args<'_>,
+    key: &[u8],
+    locked: &mut Locked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Option<Effect>, Refusal> {
+    pop(End::Max, args.db(), key, locked, reply)
 }
 
 /// Removes one member and answers with it; none, and no answer, if there is none.
@@ -91,9 +73,4 @@ fn pop(
     reply.bulk(member);
     reply.double(*score);
     Ok(Some(Effect::instead([end.command(), key])))
-}
-
-/// Answers a client for whom nothing came.
-pub(super) fn nothing(_: &Context, _: &mut Session, _: Woken, reply: &mut Reply<'_>) {
-    reply.null_array();
 }
