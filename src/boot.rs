@@ -41,6 +41,7 @@ use crate::observe::latency::Latency;
 use crate::observe::operations::Operations;
 use crate::observe::slowlog::Slowlog;
 use crate::observe::stats::Stats;
+use crate::script::Scripts;
 use crate::server::Running;
 use crate::server::listener::{self, Listeners};
 use crate::server::snapshot::Jobs;
@@ -249,6 +250,7 @@ fn context(
         log,
         clients: Clients::default(),
         pubsub: Arc::default(),
+        scripts: Scripts::default(),
         tracking,
         bounds: Arc::new(ArcSwap::from_pointee(exec::limits::outbox(&config, clock.unix_ms()))),
         stats: Stats::new(workers + 2, registry.total()),

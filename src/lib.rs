@@ -18,6 +18,7 @@
 //! F2  table log config observe clients  keys and locks | bytes on disk | settings | counters | who is connected
 //!     pubsub                            who listens to which channel
 //!     tracking                          who has read what
+//!     script                            Lua: the interpreter, and what scripts may call
 //! F1  resp value                        the wire without sockets | data types without keys, locks or protocol
 //! F0  base                              bytes, numbers, glob, clock, random, hash, limits, refusal
 //! ```
@@ -32,6 +33,7 @@ pub mod config;
 pub mod log;
 pub mod observe;
 pub mod pubsub;
+pub mod script;
 pub mod table;
 pub mod tracking;
 

@@ -186,7 +186,7 @@ fn what_runs_on_one_key_declares_exactly_one() {
         ),
         Run::Keys(_) => !spec.keys.is_empty(),
         Run::Scan(_) | Run::Exec | Run::Container => spec.keys.is_empty(),
-        Run::Host(_) => true,
+        Run::Host(_) | Run::Script(_) => true,
     });
 }
 
@@ -197,7 +197,7 @@ fn only_what_is_flagged_as_writing_is_given_the_means() {
     assert_rule(|_, spec| match spec.run {
         Run::Write(_) => spec.has(flag::WRITE),
         Run::Keys(_) => spec.has(flag::WRITE) == may_write(spec),
-        Run::Read(_) | Run::Scan(_) | Run::Exec | Run::Container => !spec.has(flag::WRITE),
+        Run::Read(_) | Run::Scan(_) | Run::Script(_) | Run::Exec | Run::Container => !spec.has(flag::WRITE),
         Run::Host(_) => true,
     });
     assert_rule(|_, spec| !(spec.has(flag::WRITE) && spec.has(flag::READONLY)));

@@ -17,6 +17,7 @@ use crate::observe::operations::Operations;
 use crate::observe::slowlog::Slowlog;
 use crate::observe::stats::Stats;
 use crate::pubsub::PubSub;
+use crate::script::Scripts;
 use crate::table::Table;
 use crate::tracking::Tracking;
 
@@ -46,6 +47,8 @@ pub struct Context {
     pub latency: Latency,
     /// The time.
     pub clock: Clock,
+    /// The scripts that are known.
+    pub scripts: Scripts,
     /// The commands.
     pub registry: Registry,
     /// The seats of all who run commands.

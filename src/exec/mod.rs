@@ -19,6 +19,7 @@ pub mod registry;
 pub mod replay;
 pub mod run;
 pub mod safety;
+pub mod script;
 pub mod session;
 pub mod sleep;
 pub mod spec;

@@ -143,6 +143,11 @@ impl Registry {
         self.lookup(name).filter(|command| command.spec.subcommands.is_empty() && command.spec.accepts(words))
     }
 
+    /// True when there is a command of this name.
+    pub fn knows(&self, name: &[u8]) -> bool {
+        self.lookup(name).is_some()
+    }
+
     #[inline]
     fn lookup(&self, name: &[u8]) -> Option<&Command> {
         match self.short_names.find(name) {

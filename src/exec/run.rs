@@ -486,6 +486,11 @@ impl<'c> Desk<'c> {
                 }
                 Ok(effect)
             }
+            Run::Script(handler) => {
+                let config = Arc::clone(&self.config);
+                let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
+                self.run_script(handler, &mut args, session, journal, reply)
+            }
             Run::Exec | Run::Container => Err(Refusal::Arity(command.full_name.clone().into())),
         }
     }
@@ -537,13 +542,20 @@ impl<'c> Desk<'c> {
         if let Some(transaction) = &mut session.transaction {
             transaction.abort();
         }
-        let seat = self.ctx.stats.seat(self.seat);
         if let Some(command) = command {
-            seat.rejected(command.id);
+            self.ctx.stats.seat(self.seat).rejected(command.id);
         }
-        seat.errors.add(1);
-        self.ctx.stats.count_error(&refusal.prefix());
+        self.count_refusal(refusal);
         reply.error(refusal.text().as_bytes());
+    }
+
+    pub(super) fn count_refusal(&self, refusal: &Refusal) {
+        self.ctx.stats.seat(self.seat).errors.add(1);
+        self.ctx.stats.count_error(&refusal.prefix());
+    }
+
+    pub(super) fn seat(&self) -> usize {
+        self.seat
     }
 
     /// CLIENT REPLY: takes back what the client does not want to hear.
@@ -563,9 +575,11 @@ impl<'c> Desk<'c> {
         }
     }
 
-    fn feed_monitors(&self, session: &Session, request: &Request<'_>) {
+    pub(super) fn feed_monitors(&self, session: &Session, request: &Request<'_>) {
         let now = self.ctx.clock.unix_us();
-        let place = if session.client.has_flag(clients::flag::UNIX) {
+        let place = if session.in_script {
+            "lua".to_owned()
+        } else if session.client.has_flag(clients::flag::UNIX) {
             format!("unix:{}", session.client.address.trim_end_matches(":0"))
         } else {
             session.client.address.clone()

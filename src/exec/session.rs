@@ -26,6 +26,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// True while EXEC runs its commands: nothing may wait then.
     pub in_exec: bool,
+    /// True while a script runs its commands.
+    pub in_script: bool,
     /// Marked when a watched key changes.
     pub watch: Watch,
     /// The watched keys.
@@ -81,6 +83,7 @@ impl Session {
             authenticated,
             transaction: None,
             in_exec: false,
+            in_script: false,
             watch: Watch::default(),
             watched: Vec::new(),
             tracking: None,

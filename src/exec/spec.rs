@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::context::Context;
 use super::effect::Effect;
+use super::script;
 use super::session::Session;
 use crate::base::event::Event;
 use crate::base::refusal::Refusal;
@@ -114,7 +115,9 @@ pub enum Run {
     Scan(fn(&mut Args<'_>, &Table, &mut Reply<'_>) -> Result<(), Refusal>),
     /// Deals with the process or the session.
     Host(fn(&mut Args<'_>, &Context, &mut Session, &mut Reply<'_>) -> Result<Effect, Refusal>),
-    /// Runs the commands that MULTI queued: the one command that runs others.
+    /// Runs a script, which runs other commands.
+    Script(script::Handler),
+    /// Runs the commands that MULTI queued.
     Exec,
     /// Has subcommands only.
     Container,
@@ -156,8 +159,8 @@ pub mod flag {
     pub const ALLOW_BUSY: u32 = 1 << 15;
     /// Its keys cannot be found by first, last and step alone.
     pub const MOVABLEKEYS: u32 = 1 << 16;
-    /// May have an effect although it writes no key (PUBLISH).
-    pub const MAY_REPLICATE: u32 = 1 << 17;
+    /// May be given no key although it can take some.
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 17;
     /// Ours: runs while every worker stands still.
     pub const EVERYTHING: u32 = 1 << 18;
     /// Ours: a transaction that holds it runs while every worker stands still, because it looks at more than its keys.
@@ -169,13 +172,15 @@ pub mod flag {
     pub const LISTENING: u32 = 1 << 22;
     /// Ours: its replies are messages like those that it asks for, or that it ends. CLIENT REPLY does not hold them back.
     pub const ANSWERS_BY_PUSH: u32 = 1 << 23;
+    /// Ours: may have an effect although it writes no key (PUBLISH).
+    pub const MAY_REPLICATE: u32 = 1 << 25;
     /// Ours: that its key is not there is no event to those who listen to what happens to keys.
     pub const SILENT_MISS: u32 = 1 << 24;
     /// Ours: running it on a key does not count as use of that key (TTL, TYPE, OBJECT).
     pub const NO_TOUCH_KEY: u32 = 1 << 21;
 
     /// Names as COMMAND INFO has them, in the order of the bits. Those without one are not shown.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "write",
         "readonly",
         "denyoom",
@@ -193,6 +198,7 @@ pub mod flag {
         "no_async_loading",
         "allow_busy",
         "movablekeys",
+        "no_mandatory_keys",
     ];
 }
 

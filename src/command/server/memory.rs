@@ -124,7 +124,7 @@ fn stats(_: &mut Args<'_>, ctx: &Context, _: &mut Session, reply: &mut Reply<'_>
     int("clients.normal", footprint.clients as i64, reply);
     int("cluster.links", 0, reply);
     int("aof.buffer", footprint.log as i64, reply);
-    int("lua.caches", 0, reply);
+    int("lua.caches", ctx.scripts.usage().bytes as i64, reply);
     int("functions.caches", 0, reply);
     for (db, _) in &databases {
         reply.bulk(format!("db.{db}").as_bytes());

@@ -21,18 +21,15 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.field("allocator_active", usage.resident);
     page.field("allocator_resident", usage.resident);
     page.bytes("total_system_memory", process::system_bytes());
-    page.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    page.field("used_memory_lua_human", "0B");
-    page.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-    ]);
-    page.bytes("used_memory_vm_total", 0);
+    let scripts = ctx.scripts.usage();
+    page.field("used_memory_vm_eval", scripts.interpreter);
+    page.bytes("used_memory_lua", scripts.interpreter as u64);
+    page.field("used_memory_scripts_eval", scripts.bytes);
+    page.field("number_of_cached_scripts", scripts.count);
+    page.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
+    page.bytes("used_memory_vm_total", scripts.interpreter as u64);
     page.zeros(&["used_memory_functions"]);
-    page.bytes("used_memory_scripts", 0);
+    page.bytes("used_memory_scripts", scripts.bytes as u64);
     page.bytes("maxmemory", config.memory.maxmemory);
     page.field("maxmemory_policy", config.memory.maxmemory_policy.as_str());
     page.field("allocator_frag_ratio", "1.00");

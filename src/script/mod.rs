@@ -1,0 +1,168 @@
+//! Lua: the interpreter that runs scripts, what they may call, and the scripts that are known.
+//!
+//! The interpreter knows no keys and no locks. What a script asks of the server goes through [`Host`], as a request whose
+//! reply comes back as bytes of the protocol. There is one interpreter for the process, because one script runs at a time.
+
+mod convert;
+mod engine;
+mod sandbox;
+mod shebang;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use sha1::{Digest, Sha1};
+
+use crate::base::refusal::Refusal;
+use crate::resp::reply::{Proto, Reply};
+use crate::resp::request::Request;
+use engine::Engine;
+pub use shebang::Flags;
+
+/// What a script may ask of the server.
+pub trait Host {
+    /// Runs a command. Its reply goes to the end of `out`; a refusal is an error reply.
+    fn call(&mut self, request: &Request<'_>, proto: Proto, out: &mut Vec<u8>);
+
+    /// True when there is a command of this name.
+    fn knows(&self, name: &[u8]) -> bool;
+}
+
+/// The name of a script: its SHA-1 as 40 hexadecimal digits in lower case.
+pub type Name = [u8; 40];
+
+/// The scripts that are known, and the interpreter.
+#[derive(Default)]
+pub struct Scripts {
+    inner: Mutex<Inner>,
+    /// Number of scripts and bytes of their texts, for INFO: it must not wait for a script that runs.
+    count: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Bytes that the interpreter used after the last script.
+    used: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Inner {
+    known: HashMap<Name, Flags>,
+    /// Made for the first script, and anew after SCRIPT FLUSH.
+    engine: Option<Engine>,
+}
+
+/// What INFO tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Scripts that are known.
+    pub count: usize,
+    /// Bytes of their texts.
+    pub bytes: usize,
+    /// Bytes that the interpreter uses.
+    pub interpreter: usize,
+}
+
+impl Scripts {
+    /// Makes a script known; its name.
+    ///
+    /// # Errors
+    /// When its first line or the script itself cannot be understood.
+    pub fn load(&self, text: &[u8]) -> Result<Name, Refusal> {
+        let name = name_of(text);
+        let mut inner = self.inner.lock();
+        if inner.known.contains_key(&name) {
+            return Ok(name);
+        }
+        let (flags, body) = shebang::parse(text)?;
+        let fault = |fault: mlua::Error| Refusal::err(engine::message(&fault));
+        if inner.engine.is_none() {
+            inner.engine = Some(Engine::new().map_err(fault)?);
+        }
+        if let Some(engine) = &mut inner.engine {
+            engine.compile(name, &body).map_err(|error| {
+                Refusal::err(format!("Error compiling script (new function): {}", engine::message(&error)))
+            })?;
+        }
+        inner.known.insert(name, flags);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(text.len(), Ordering::Relaxed);
+        Ok(name)
+    }
+
+    /// The flags of a script; none of one that is not known.
+    pub fn flags(&self, name: &Name) -> Option<Flags> {
+        self.inner.lock().known.get(name).copied()
+    }
+
+    /// Forgets all scripts.
+    pub fn flush(&self) {
+        *self.inner.lock() = Inner::default();
+        for figure in [&self.count, &self.bytes, &self.used] {
+            figure.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Runs a script that is known and writes its reply.
+    ///
+    /// # Errors
+    /// What the script raised, as the line that the client gets; whether it has been counted as an error already, because
+    /// a command that the script called was refused.
+    pub fn run(
+        &self,
+        name: &Name,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        host: &mut dyn Host,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Raised> {
+        let mut inner = self.inner.lock();
+        let Some(engine) = &mut inner.engine else { return Err(Raised::new("NOSCRIPT No matching script.")) };
+        let outcome = engine.run(name, keys, args, host, reply);
+        self.used.store(engine.used(), Ordering::Relaxed);
+        outcome
+    }
+
+    /// The figures for INFO.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            count: self.count.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            interpreter: self.used.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What ended a script.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// The error line, without the leading `-`.
+    pub line: String,
+    /// It is the refusal of a command that the script called.
+    pub counted: bool,
+}
+
+impl Raised {
+    fn new(line: impl Into<String>) -> Self {
+        Raised { line: line.into(), counted: false }
+    }
+}
+
+/// The name of a script with this text.
+pub fn name_of(text: &[u8]) -> Name {
+    let mut name = [0; 40];
+    for (pair, byte) in name.chunks_exact_mut(2).zip(Sha1::digest(text)) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    name
+}
+
+/// A name as a client writes it, in any case; none where it cannot be one.
+pub fn parse_name(word: &[u8]) -> Option<Name> {
+    word.to_ascii_lowercase().try_into().ok()
+}
+
+fn digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'a' + value - 10,
+    }
+}
