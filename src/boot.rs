@@ -250,7 +250,7 @@ fn context(
         log,
         clients: Clients::default(),
         pubsub: Arc::default(),
-        scripts: Scripts::default(),
+        scripts: Scripts::new(clock.clone()),
         tracking,
         bounds: Arc::new(ArcSwap::from_pointee(exec::limits::outbox(&config, clock.unix_ms()))),
         stats: Stats::new(workers + 2, registry.total()),

@@ -10,6 +10,20 @@ use crate::base::refusal::Refusal;
 use crate::config::Config;
 use crate::resp::reply::Proto;
 
+/// While a script takes too long, what would have to wait for its end is refused.
+#[inline]
+pub(super) fn busy(is_busy: bool, command: &Command) -> Result<(), Refusal> {
+    if !is_busy || command.spec.has(flag::ALLOW_BUSY) {
+        return Ok(());
+    }
+    Err(match command.spec.run {
+        Run::Exec => exec_aborted(BUSY),
+        _ => Refusal::line(BUSY),
+    })
+}
+
+const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+
 /// No command runs before the password was given, but those that give it or take leave.
 #[inline]
 pub(super) fn authentication(session: &Session, command: &Command) -> Result<(), Refusal> {
@@ -91,16 +105,19 @@ pub(super) fn listening(session: &Session, command: &Command) -> Result<(), Refu
     if session.subscriptions.is_none() || session.proto != Proto::Resp2 || command.spec.has(flag::LISTENING) {
         return Ok(());
     }
-    // EXEC is refused in its own words, whatever the reason.
-    let prefix = match command.spec.run {
-        Run::Exec => "EXECABORT Transaction discarded because of:",
-        _ => "ERR",
-    };
     let line = format!(
-        "{prefix} Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
         command.full_name
     );
-    Err(Refusal::Line(line.into()))
+    Err(match command.spec.run {
+        Run::Exec => exec_aborted(&line),
+        _ => Refusal::err(line),
+    })
+}
+
+/// EXEC is refused in its own words, whatever the reason.
+fn exec_aborted(why: &str) -> Refusal {
+    Refusal::Line(format!("EXECABORT Transaction discarded because of: {why}").into())
 }
 
 /// What may not be queued by MULTI.

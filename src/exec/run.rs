@@ -11,7 +11,7 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, operations, tell, tracking, wait};
+use super::{Args, gate, limits, listen, multi, operations, tell, tracking, wait};
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
 use crate::base::{bytes, event};
@@ -44,6 +44,7 @@ pub struct Desk<'c> {
     /// The settings at the beginning of the turn.
     pub config: Arc<Config>,
     seat: usize,
+    /// None while everything stands still, be it for a command of this desk or for a script that takes too long.
     turn: Option<Turn<'c>>,
     /// Wall time at the beginning of the turn; monotonic time then and now, in nanoseconds.
     began: Millis,
@@ -66,14 +67,14 @@ pub type Ahead<'c> = [Option<Prepared<'c>>; AHEAD];
 impl<'c> Desk<'c> {
     /// Begins a turn on a seat.
     pub fn new(ctx: &'c Context, seat: usize) -> Self {
-        let turn = ctx.turns.begin(seat);
+        let turn = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue());
         let elapsed = ctx.clock.elapsed_nanos();
         ctx.stats.seat(seat).turns.add(1);
         Desk {
             ctx,
             config: Arc::clone(&ctx.settings.load()),
             seat,
-            turn: Some(turn),
+            turn,
             began: ctx.clock.unix_ms(),
             began_nanos: elapsed,
             elapsed,
@@ -211,6 +212,7 @@ impl<'c> Desk<'c> {
     }
 
     fn pass_gates(&self, session: &Session, command: &Command) -> Result<(), Refusal> {
+        gate::busy(self.turn.is_none(), command)?;
         gate::authentication(session, command)?;
         gate::transaction(session, command)?;
         gate::memory(self.ctx, command)?;
@@ -529,7 +531,7 @@ impl<'c> Desk<'c> {
 
     /// Goes on with the turn after [`Desk::leave_turn`].
     pub(super) fn resume_turn(&mut self) {
-        self.turn = Some(self.ctx.turns.begin(self.seat));
+        self.turn = self.ctx.turns.begin_unless(self.seat, || self.ctx.scripts.is_overdue());
     }
 
     fn refuse(
@@ -539,7 +541,10 @@ impl<'c> Desk<'c> {
         refusal: &Refusal,
         reply: &mut Reply<'_>,
     ) {
-        if let Some(transaction) = &mut session.transaction {
+        if command.is_some_and(|command| matches!(command.spec.run, Run::Exec)) {
+            session.transaction = None;
+            multi::unwatch(self.ctx, session);
+        } else if let Some(transaction) = &mut session.transaction {
             transaction.abort();
         }
         if let Some(command) = command {

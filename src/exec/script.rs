@@ -53,7 +53,8 @@ impl<'c> Caller<'_, 'c> {
         }
         self.flags = flags;
         let db = self.session.db;
-        let outcome = ctx.scripts.run(name, keys, args, self, reply);
+        let limit = self.desk.config.process.busy_reply_threshold;
+        let outcome = ctx.scripts.run(name, keys, args, limit, self, reply);
         // SELECT holds for the script alone.
         self.session.db = db;
         match outcome {
@@ -106,6 +107,9 @@ impl Host for Caller<'_, '_> {
                 return reply.error(refusal.text().as_bytes());
             }
         };
+        if command.spec.has(flag::WRITE) {
+            self.desk.ctx.scripts.note_write();
+        }
         let Caller { desk, session, journal, .. } = self;
         if let Effect::Wait(wait) = desk.call(command, session, request, None, journal, &mut reply)
             && let Until::Keys(_) = wait.until

@@ -4,8 +4,13 @@
 //! connection. Whoever needs everything to stand still (FLUSHALL, SWAPDB, a snapshot's cut, a transaction that looks at
 //! the whole table) takes all seats in order and so waits for the turns under way, some tens of microseconds.
 
+use std::time::Duration;
+
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
+
+/// Between two looks whether who holds everything takes long.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The seats.
 pub struct Turns {
@@ -32,6 +37,19 @@ impl Turns {
     #[inline]
     pub fn begin(&self, seat: usize) -> Turn<'_> {
         Turn { turns: self, seat, guard: Some(self.seats[seat].lock()) }
+    }
+
+    /// As [`Turns::begin`], but none where everything stands still for so long that those who wait must be told.
+    #[inline]
+    pub fn begin_unless(&self, seat: usize, takes_long: impl Fn() -> bool) -> Option<Turn<'_>> {
+        let mut guard = self.seats[seat].try_lock();
+        while guard.is_none() {
+            if takes_long() {
+                return None;
+            }
+            guard = self.seats[seat].try_lock_for(LOOK);
+        }
+        Some(Turn { turns: self, seat, guard })
     }
 
     /// Makes everything stand still. The caller must not be in a turn: use [`Turn::with_everything`] there.

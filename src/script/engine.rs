@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mlua::chunk::ChunkMode;
-use mlua::{Error, Function, Lua, MultiValue, Result, Table, Value};
+use mlua::{Error, Function, HookTriggers, Lua, MultiValue, Result, Table, Value, VmState};
 
+use super::pulse::Pulse;
 use super::sandbox::{self, Refused, Sandbox};
 use super::{Host, Name, Raised, convert};
 use crate::resp::reply::{Proto, Reply};
@@ -13,6 +15,9 @@ use crate::resp::request::OwnedRequest;
 
 /// The name of scripts in the interpreter's messages.
 const CHUNK: &str = "@user_script";
+
+/// Instructions between two looks at how long a script runs.
+const BEAT: u32 = 100_000;
 
 /// An interpreter, and the scripts that it has compiled.
 pub(super) struct Engine {
@@ -22,8 +27,19 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(pulse: Arc<Pulse>) -> Result<Self> {
         let (lua, sandbox) = sandbox::open()?;
+        let bridge = sandbox.bridge.clone();
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(BEAT), move |_, _| {
+            match pulse.beat() {
+                None => Ok(VmState::Continue),
+                Some(why) => {
+                    // The prelude's pcall does not catch what ends a script.
+                    bridge.raw_set("ended", why)?;
+                    Err(Error::external(Refused { line: format!("ERR {why}"), counted: false }))
+                }
+            }
+        })?;
         Ok(Engine { lua, sandbox, compiled: HashMap::new() })
     }
 
@@ -74,6 +90,7 @@ impl Engine {
         globals.raw_set("KEYS", words(lua, keys)?)?;
         globals.raw_set("ARGV", words(lua, args)?)?;
         bridge.raw_set("resp", 2)?;
+        bridge.raw_set("ended", mlua::Nil)?;
         let host = RefCell::new(host);
         lua.scope(|scope| {
             let ask = |lua: &Lua, words: MultiValue| {

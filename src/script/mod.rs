@@ -5,19 +5,24 @@
 
 mod convert;
 mod engine;
+mod pulse;
 mod sandbox;
 mod shebang;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sha1::{Digest, Sha1};
 
+use crate::base::clock::Clock;
 use crate::base::refusal::Refusal;
 use crate::resp::reply::{Proto, Reply};
 use crate::resp::request::Request;
 use engine::Engine;
+pub use pulse::NotEnded;
+use pulse::Pulse;
 pub use shebang::Flags;
 
 /// What a script may ask of the server.
@@ -33,9 +38,9 @@ pub trait Host {
 pub type Name = [u8; 40];
 
 /// The scripts that are known, and the interpreter.
-#[derive(Default)]
 pub struct Scripts {
     inner: Mutex<Inner>,
+    pulse: Arc<Pulse>,
     /// Number of scripts and bytes of their texts, for INFO: it must not wait for a script that runs.
     count: AtomicUsize,
     bytes: AtomicUsize,
@@ -62,6 +67,17 @@ pub struct Usage {
 }
 
 impl Scripts {
+    /// No script is known yet.
+    pub fn new(clock: Clock) -> Self {
+        Scripts {
+            inner: Mutex::default(),
+            pulse: Arc::new(Pulse::new(clock)),
+            count: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            used: AtomicUsize::new(0),
+        }
+    }
+
     /// Makes a script known; its name.
     ///
     /// # Errors
@@ -75,7 +91,7 @@ impl Scripts {
         let (flags, body) = shebang::parse(text)?;
         let fault = |fault: mlua::Error| Refusal::err(engine::message(&fault));
         if inner.engine.is_none() {
-            inner.engine = Some(Engine::new().map_err(fault)?);
+            inner.engine = Some(Engine::new(self.pulse.clone()).map_err(fault)?);
         }
         if let Some(engine) = &mut inner.engine {
             engine.compile(name, &body).map_err(|error| {
@@ -101,7 +117,31 @@ impl Scripts {
         }
     }
 
-    /// Runs a script that is known and writes its reply.
+    /// True while a script takes longer than it may: others are told so instead of waiting.
+    pub fn is_overdue(&self) -> bool {
+        self.pulse.is_overdue()
+    }
+
+    /// The script under way has written.
+    pub fn note_write(&self) {
+        self.pulse.note_write();
+    }
+
+    /// Has the script end that takes too long.
+    ///
+    /// # Errors
+    /// When none does, or when it has written.
+    pub fn kill(&self) -> Result<(), NotEnded> {
+        self.pulse.kill()
+    }
+
+    /// Has any script end because the server does, or lets them run again because it goes on after all. What a script has
+    /// done by then stands, as after any error.
+    pub fn set_last(&self, is_last: bool) {
+        self.pulse.set_last(is_last);
+    }
+
+    /// Runs a script that is known and writes its reply. After `limit_ms` milliseconds it takes too long; 0: never.
     ///
     /// # Errors
     /// What the script raised, as the line that the client gets; whether it has been counted as an error already, because
@@ -111,12 +151,15 @@ impl Scripts {
         name: &Name,
         keys: &[&[u8]],
         args: &[&[u8]],
+        limit_ms: u64,
         host: &mut dyn Host,
         reply: &mut Reply<'_>,
     ) -> Result<(), Raised> {
         let mut inner = self.inner.lock();
         let Some(engine) = &mut inner.engine else { return Err(Raised::new("NOSCRIPT No matching script.")) };
+        self.pulse.begin(limit_ms);
         let outcome = engine.run(name, keys, args, host, reply);
+        self.pulse.end();
         self.used.store(engine.used(), Ordering::Relaxed);
         outcome
     }

@@ -72,7 +72,7 @@ end
 -- Passes on what a protected call gave. A script that is being ended must not catch that.
 local function outcome(ok, ...)
   if bridge.ended then
-    error(bridge.ended, 0)
+    error({ err = "ERR " .. bridge.ended }, 0)
   end
   if ok then
     return true, ...

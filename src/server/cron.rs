@@ -74,7 +74,8 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
     loop {
         let mut journal = Journal::Log { log: &ctx.log, last: 0 };
         let progress = {
-            let _turn = ctx.turns.begin(seat);
+            // Who listens for connections is on this thread, too: it must not wait for a script that takes too long.
+            let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else { return };
             let slice = ctx.clock.elapsed();
             let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
             let now = ctx.clock.unix_ms();

@@ -118,7 +118,10 @@ async fn end(steward: &Steward, save: Option<bool>, bench: &mpsc::Sender<Job>) -
         let _ = bench.send(Box::new(move || answer(Some(done), json_save::save(&jobs))));
         outcome.await.map_err(|_| "the thread for snapshots has died".to_owned())??;
     }
+    // A script that does not end would keep us waiting.
+    ctx.scripts.set_last(true);
     let everything = ctx.turns.everything();
+    ctx.scripts.set_last(false);
     if ctx.log.is_on() {
         ctx.log.flush(ctx.log.appended(), ctx.clock.unix_ms()).map_err(|fault| fault.to_string())?;
         ctx.log.sync().map_err(|fault| fault.to_string())?;

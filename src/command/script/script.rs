@@ -4,7 +4,7 @@ use crate::base::refusal::Refusal;
 use crate::command::help;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
-use crate::script;
+use crate::script::{self, NotEnded};
 
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "script",
@@ -128,10 +128,19 @@ fn flush(
     Ok(Effect::None)
 }
 
-fn kill(_: &mut Args<'_>, _: &Context, _: &mut Session, _: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    // Whoever runs this is not waiting for a script to end.
-    Err(Refusal::line("NOTBUSY No scripts in execution right now."))
+fn kill(_: &mut Args<'_>, ctx: &Context, _: &mut Session, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+    match ctx.scripts.kill() {
+        Ok(()) => reply.ok(),
+        Err(NotEnded::NotBusy) => return Err(Refusal::line("NOTBUSY No scripts in execution right now.")),
+        Err(NotEnded::HasWritten) => return Err(UNKILLABLE),
+    }
+    Ok(Effect::None)
 }
+
+const UNKILLABLE: Refusal = Refusal::line(
+    "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script \
+     termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+);
 
 fn load(
     args: &mut Args<'_>,

@@ -1,0 +1,90 @@
+//! Scripts that do not end, and what is in the log of those that write.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test may end itself, and uses the real clock"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::client::Client;
+use support::server::Server;
+
+/// It catches what it can, and goes on.
+const ENDLESS: &str = r#"EVAL "while true do pcall(function() while true do end end) end" 0"#;
+const ENDLESS_AND_WRITING: &str = r#"EVAL "redis.call('SET', 'k', 'v') while true do end" 0"#;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server whose scripts take too long after a moment, and a client on whose connection such a script runs.
+fn busy(script: &'static str) -> (Server, std::thread::JoinHandle<Option<String>>) {
+    let server = Server::start(&["--busy-reply-threshold", "20", "--io-threads", "2"]);
+    let mut client = server.client();
+    let asked = std::thread::spawn(move || client.try_call(&words(script)).ok()?.error().map(str::to_owned));
+    (server, asked)
+}
+
+fn words(line: &str) -> Vec<Vec<u8>> {
+    support::transcript::split_words(line).unwrap()
+}
+
+/// Asks on new connections until the answer begins so: those that come to the worker that is busy get none for a while.
+fn ask_until(server: &Server, line: &str, start: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let mut client = Client::connect(("127.0.0.1", server.port())).unwrap();
+        client.socket().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        if let Ok(reply) = client.try_call(&words(line)) {
+            let text = reply.render();
+            if text.trim_start_matches("(error) ").starts_with(start) {
+                return text;
+            }
+        }
+        assert!(began.elapsed() < PATIENCE, "{line} never gave {start}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn others_are_told_of_a_script_that_does_not_end_and_can_kill_it() {
+    let (server, asked) = busy(ENDLESS);
+    ask_until(&server, "GET k", "BUSY ");
+    ask_until(&server, "SCRIPT KILL", "OK");
+    let why = asked.join().unwrap().unwrap();
+    assert!(why.starts_with("ERR Script killed by user with SCRIPT KILL..."), "{why}");
+    ask_until(&server, "SET k v", "OK");
+    ask_until(&server, "SCRIPT KILL", "NOTBUSY ");
+}
+
+#[test]
+fn a_script_that_has_written_is_not_killed_but_the_server_can_end() {
+    let (mut server, asked) = busy(ENDLESS_AND_WRITING);
+    ask_until(&server, "SCRIPT KILL", "UNKILLABLE ");
+    assert!(server.terminate().success());
+    drop(asked.join().unwrap());
+    server.start_again();
+    assert_eq!(server.client().call("GET k").text(), "v", "what it did before it was ended stands");
+}
+
+#[test]
+fn what_a_script_writes_is_one_record_without_the_script() {
+    let server = Server::start(&["--appendfsync", "always"]);
+    let mut client = server.client();
+    let script =
+        r#"EVAL "redis.call('SET', 'a', 1) redis.call('INCR', 'a') return redis.call('EXPIRE', 'a', 100)" 0"#;
+    assert_eq!(client.try_call(&words(script)).unwrap().render(), "(integer) 1");
+    let log = std::fs::read(server.dir().join("appendonlydir/appendonly.aof.1.incr.aof")).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    let commands: Vec<_> = ["MULTI", "SET", "INCR", "PEXPIREAT", "EXEC", "EVAL"]
+        .map(|name| log.find(&format!("\r\n{name}\r\n")))
+        .into();
+    assert!(commands[..5].is_sorted() && commands[..5].iter().all(Option::is_some), "{commands:?}\n{log}");
+    assert_eq!(commands[5], None);
+}
