@@ -28,19 +28,22 @@ pub struct Transaction {
     aborted: bool,
     /// One of its commands looks at more than its keys.
     table_wide: bool,
-    /// One of its commands may write.
+    /// One of its commands is a write.
     writes: bool,
+    /// One of its commands may write, or have an effect like a write's: see [`super::script::may_write`].
+    may_write: bool,
     /// One of its commands may need more memory.
     grows: bool,
 }
 
 impl Transaction {
     /// Adds a command that has passed the gates.
-    pub(super) fn queue(&mut self, command: &Command, request: &Request<'_>) {
+    pub(super) fn queue(&mut self, command: &Command, request: &Request<'_>, may_write: bool) {
         let reaches_far = matches!(command.spec.run, Run::Scan(_))
             || command.spec.flags & (flag::EVERYTHING | flag::TABLE_WIDE) != 0;
         self.table_wide |= reaches_far;
         self.writes |= command.spec.has(flag::WRITE);
+        self.may_write |= may_write;
         self.grows |= command.spec.has(flag::DENYOOM);
         self.requests.push(OwnedRequest::from_request(request));
     }
@@ -60,9 +63,9 @@ impl Transaction {
         self.requests.is_empty()
     }
 
-    /// True when one of its commands may write.
-    pub fn writes(&self) -> bool {
-        self.writes
+    /// True when one of its commands may write: what CLIENT PAUSE WRITE holds back.
+    pub fn may_write(&self) -> bool {
+        self.may_write
     }
 }
 

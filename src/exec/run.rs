@@ -11,7 +11,7 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, multi, operations, tell, tracking, wait};
+use super::{Args, gate, limits, listen, multi, operations, script, tell, tracking, wait};
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
 use crate::base::{bytes, event};
@@ -184,7 +184,7 @@ impl<'c> Desk<'c> {
             self.settle_reply(session, mark, out);
             return Flow::Next;
         }
-        if let Some(until) = self.paused(session, command) {
+        if let Some(until) = self.paused(session, command, request) {
             return Flow::Paused(until);
         }
         seat.processed.add(1);
@@ -224,15 +224,17 @@ impl<'c> Desk<'c> {
 
     /// CLIENT PAUSE holds commands, though not those that would end it.
     #[inline]
-    fn paused(&self, session: &Session, command: &Command) -> Option<Millis> {
+    fn paused(&self, session: &Session, command: &Command, request: &Request<'_>) -> Option<Millis> {
         self.ctx.clients.paused_until(true, self.began)?;
         let is_exec = matches!(command.spec.run, Run::Exec);
         let queues = session.transaction.is_some() && !is_exec;
         if queues || command.spec.has(flag::NO_AUTH) || command.full_name.starts_with("client|") {
             return None;
         }
-        let exec_writes = is_exec && session.transaction.as_ref().is_some_and(|queued| queued.writes());
-        let may_write = command.spec.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0 || exec_writes;
+        let may_write = match &session.transaction {
+            Some(queued) if is_exec => queued.may_write(),
+            _ => script::may_write(self.ctx, command, request),
+        };
         self.ctx.clients.paused_until(may_write, self.began)
     }
 
@@ -247,7 +249,8 @@ impl<'c> Desk<'c> {
             && !matches!(command.spec.run, Run::Exec)
             && !command.spec.has(flag::TRANSACTION_CONTROL)
         {
-            transaction.queue(command, request);
+            let may_write = script::may_write(self.ctx, command, request);
+            transaction.queue(command, request, may_write);
             session.client.queued.store(transaction.len() as i64, Ordering::Relaxed);
             reply.simple("QUEUED");
             return Flow::Next;

@@ -5,11 +5,12 @@
 
 use super::Args;
 use super::commit::{Journal, Unit};
+use super::context::Context;
 use super::effect::{Effect, Until, Woken};
 use super::registry::Command;
 use super::run::Desk;
 use super::session::Session;
-use super::spec::flag;
+use super::spec::{Run, flag};
 use super::{gate, wait};
 use crate::base::refusal::Refusal;
 use crate::resp::reply::{Proto, Reply};
@@ -122,6 +123,13 @@ impl Host for Caller<'_, '_> {
     fn knows(&self, name: &[u8]) -> bool {
         self.desk.ctx.registry.knows(name)
     }
+}
+
+/// True when a command may write, or have an effect like a write's. A script may, unless its first line says otherwise.
+pub(super) fn may_write(ctx: &Context, command: &Command, request: &Request<'_>) -> bool {
+    let spec = &command.spec;
+    let is_harmless = || matches!(spec.run, Run::Script(_)) && ctx.scripts.only_reads(request.arg(1));
+    spec.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0 && !is_harmless()
 }
 
 impl<'c> Desk<'c> {

@@ -109,6 +109,15 @@ impl Scripts {
         self.inner.lock().known.get(name).copied()
     }
 
+    /// True when a script has declared that it writes nothing. It is given as EVAL and EVALSHA take it: text or name.
+    pub fn only_reads(&self, word: &[u8]) -> bool {
+        let flags = match word.starts_with(b"#!") {
+            true => shebang::parse(word).ok().map(|(flags, _)| flags),
+            false => parse_name(word).and_then(|name| self.flags(&name)),
+        };
+        flags.is_some_and(|flags| flags.no_writes)
+    }
+
     /// Forgets all scripts.
     pub fn flush(&self) {
         *self.inner.lock() = Inner::default();
