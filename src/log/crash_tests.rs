@@ -452,11 +452,14 @@ fn a_torn_end_is_kept_aside_with_all_that_follows_it_however_often_the_recovery_
         let left = memory.read_all(path).unwrap();
         assert_eq!([left, kept].concat(), whole[..whole.len() - 3], "halted at {halt}");
         for number in [2, 3] {
+            // Whoever was ended between the two steps has left it under its own name, where nothing reads it.
             let name = format!("d/appendonlydir/appendonly.aof.{number}.incr.aof");
-            assert_eq!(memory.len(Path::new(&name)).unwrap(), 0);
-            let kept = memory.read_all(Path::new(&format!("{name}.tail-2"))).unwrap();
+            let kept = memory.read_all(Path::new(&format!("{name}.tail-2")));
+            let kept = kept.or_else(|_| memory.read_all(Path::new(&name))).unwrap();
             assert!(kept.starts_with(b"#PS:"), "halted at {halt}");
         }
+        let manifest = memory.read_all(Path::new("d/appendonlydir/appendonly.aof.manifest")).unwrap();
+        assert!(!manifest.windows(6).any(|name| name == b"2.incr" || name == b"3.incr"), "halted at {halt}");
         assert_eq!(boot(Arc::new(memory)).unwrap().0, state_at(2), "halted at {halt}");
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::crash_tests::{OPTIONS, Run, boot, started, state_at};
+use super::crash_tests::{OPTIONS, Run, boot, header, started, state_at};
+use super::rdb::RdbWriter;
 use super::storage::{Fault, MemoryStorage, Operation, Storage};
 use super::*;
 
@@ -97,6 +98,28 @@ fn attempts_to_begin_a_new_generation_that_fail_leave_nothing_acknowledged_and_n
     let names = memory.list(Path::new("d/appendonlydir")).unwrap();
     assert_eq!(names.len(), 3, "{names:?}");
     after_crash(memory, run);
+}
+
+#[test]
+fn a_new_file_opens_with_a_line_that_lasts_even_while_the_file_before_it_has_a_fault() {
+    for syncs_that_fail in [1, 2] {
+        let (memory, faulty, mut run) = started();
+        run.write(2);
+        let mut rewrite = run.log.begin_rewrite().unwrap();
+        let cut = rewrite.cut(run.now_ms).unwrap();
+        (1..=syncs_that_fail).for_each(|nth| faulty.inject(fault(Operation::Sync, nth, EIO)));
+        run.sync();
+        assert_eq!(run.log.fault(), Some(LogFaultKind::Sync));
+        run.write(1);
+        let base = RdbWriter::new(rewrite.base_file().unwrap(), &header(cut), true).unwrap();
+        rewrite.finish(base.finish().unwrap()).unwrap();
+        let is_whole = syncs_that_fail == 1;
+        // The rewrite ends the old file's fault, but not one of the file that goes on.
+        assert_eq!(run.log.fault(), (!is_whole).then_some(LogFaultKind::Sync));
+        memory.crash();
+        let left = memory.read_all(Path::new("d/appendonlydir/appendonly.aof.2.incr.aof")).unwrap();
+        assert_eq!(left.starts_with(b"#PS:1:"), is_whole, "{}", left.escape_ascii());
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod batch;
 mod copy;
 #[cfg(test)]
 mod crash_tests;
+mod cut;
 #[cfg(test)]
 mod damage_tests;
 pub mod fault;

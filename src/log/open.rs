@@ -9,9 +9,7 @@
 //! The base is the caller's to load first (`Opened::base`), with `rdb::Decoder` or, if another server wrote
 //! it as commands, `Reader`.
 //!
-//! A tail is cut only where nothing in it can have been promised (see `reader`). The bytes cut off are
-//! copied to `<file>.tail-<seq>` and synced before the cut, and files behind the cut are emptied before it,
-//! last first: a crash at any point of that leaves a directory that recovers to the same.
+//! A tail is cut only where nothing in it can have been promised (see `reader`), and kept aside (see `cut`).
 
 use std::fmt;
 use std::io::{self, Read};
@@ -22,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::batch::Batch;
+use super::cut::Cut;
 use super::generation::Generation;
 use super::judge::{Increments, Outcome};
 use super::manifest::{Entry, Manifest, ManifestError};
@@ -30,7 +29,7 @@ use super::rdb::{Header, RdbWriter, base_seq};
 use super::reader::{Reader, Summary};
 use super::record::Seq;
 use super::replace::{CommitError, ReplaceFile};
-use super::storage::{File, Storage, write_all};
+use super::storage::{File, Storage};
 use super::writer::{Counters, Log, LogOptions, Out, Pending};
 
 /// Why a log cannot be opened. `Display` gives one line that names the file.
@@ -128,17 +127,6 @@ pub struct Base {
     pub seq: Option<Seq>,
 }
 
-/// A tail that was cut.
-#[derive(Debug, Clone)]
-pub struct Cut {
-    pub path: PathBuf,
-    pub offset: u64,
-    /// Bytes cut off.
-    pub len: u64,
-    pub kept_as: PathBuf,
-    pub reason: &'static str,
-}
-
 /// What came of a replay.
 #[derive(Debug, Clone, Default)]
 pub struct Recovery {
@@ -156,9 +144,11 @@ pub struct Opened {
     pub fresh: bool,
     pub base: Option<Base>,
     expected: Option<Seq>,
-    seed: u32,
-    recovery: Recovery,
-    sizes: u64,
+    /// Of the last section of the increment read last.
+    pub(super) seed: u32,
+    pub(super) recovery: Recovery,
+    /// Bytes in base and increments.
+    pub(super) sizes: u64,
     refuses_torn: bool,
 }
 
@@ -292,7 +282,7 @@ impl Opened {
     /// read on.
     pub fn conclude(&mut self, index: usize, bytes: &[u8], summary: &Summary) -> Result<bool, OpenError> {
         self.recovery.last = summary.last;
-        self.seed = summary.seed;
+        let seed_before = std::mem::replace(&mut self.seed, summary.seed);
         match self.files().judge(index, bytes, summary)? {
             Outcome::GoesOn => {
                 if summary.first.is_some() {
@@ -304,7 +294,7 @@ impl Opened {
                 Err(OpenError::Torn { path: self.path_of(index), offset, seq: summary.last, reason })
             }
             Outcome::EndsAt { offset, reason } => {
-                self.cut(index, offset, reason)?;
+                self.cut(index, offset, reason, seed_before)?;
                 Ok(false)
             }
         }
@@ -319,61 +309,8 @@ impl Opened {
         self.refuses_torn = true;
     }
 
-    fn path_of(&self, index: usize) -> PathBuf {
+    pub(super) fn path_of(&self, index: usize) -> PathBuf {
         self.files().path(index)
-    }
-
-    /// Cuts the log at an offset of an increment: that file's end, and all files behind it.
-    fn cut(&mut self, index: usize, offset: u64, reason: &'static str) -> Result<(), OpenError> {
-        for later in (index + 1..self.increments()).rev() {
-            self.cut_file(later, 0, "it continues what was cut")?;
-            self.seed = 0;
-        }
-        self.cut_file(index, offset, reason)
-    }
-
-    fn cut_file(&mut self, index: usize, offset: u64, reason: &'static str) -> Result<(), OpenError> {
-        let path = self.path_of(index);
-        let bytes = self.read_increment(index)?;
-        let tail = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
-        if tail.is_empty() {
-            return Ok(());
-        }
-        let kept_as = self.keep_aside(&path, tail)?;
-        let cut = self.place.storage.open_append(&path).and_then(|file| {
-            file.truncate(offset)?;
-            file.sync()
-        });
-        cut.map_err(failed("cut", path.clone()))?;
-        self.sizes = self.sizes.saturating_sub(tail.len() as u64);
-        self.recovery.cuts.push(Cut { path, offset, len: tail.len() as u64, kept_as, reason });
-        Ok(())
-    }
-
-    /// Copies a tail under a name of its own. An equal copy from an interrupted recovery is good enough.
-    fn keep_aside(&self, path: &std::path::Path, tail: &[u8]) -> Result<PathBuf, OpenError> {
-        let storage = &self.place.storage;
-        let mut attempt = 0u32;
-        let kept_as = loop {
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!(".tail-{}", self.recovery.last));
-            if attempt > 0 {
-                name.push(format!("-{attempt}"));
-            }
-            let candidate = PathBuf::from(name);
-            let taken = storage.exists(&candidate).map_err(failed("look for", candidate.clone()))?;
-            if !taken || storage.read_all(&candidate).is_ok_and(|found| tail.starts_with(&found)) {
-                break candidate;
-            }
-            attempt += 1;
-        };
-        let kept = storage.create(&kept_as).and_then(|file| {
-            write_all(&*file, tail)?;
-            file.sync()?;
-            storage.sync_dir(&self.place.dir())
-        });
-        kept.map_err(failed("write", kept_as.clone()))?;
-        Ok(kept_as)
     }
 
     /// For a fresh log whose data comes from elsewhere (a `dump.rdb`): writes the first base with what

@@ -204,12 +204,14 @@ impl Rewrite {
         let failed = |e: CommitError| LogFault::new(LogFaultKind::Rewrite, "cannot write", &path, &e.error);
         let base_len = base.commit().map_err(failed)?;
         if self.detached {
-            let path = place.path(&self.increment.name);
+            // From here on a manifest may name the file. The line that opens its section is on the device by then: it is
+            // written before this sync, or it is synced by whoever writes it.
+            log.out.lock().unnamed = false;
             let synced = self.file.sync();
+            log.out.lock().unnamed = synced.is_err();
+            let path = place.path(&self.increment.name);
             synced.map_err(|e| LogFault::new(LogFaultKind::Rewrite, "cannot sync", &path, &e))?;
         }
-        // From here on a manifest may name it, whatever the outcome.
-        log.out.lock().unnamed = false;
         self.install_manifest(base_len)?;
         // What was before the cut is in the base: old files need no sync any more, and their faults are over.
         {

@@ -370,8 +370,9 @@ impl Log {
             let seed = section.encode(out.seed, &mut line);
             self.write_or_undo(out, &*file, &line)?;
             // All that follows hangs on this line: a power cut that keeps later pages and not this one would leave
-            // groups that nobody can tell from damage. Everything before it is on the device already.
-            if self.sticky_fault().is_ok()
+            // groups that nobody can tell from damage. So it is synced even while another file has a fault. A file that
+            // no manifest names yet is synced as a whole before one does.
+            if !out.unnamed
                 && let Err(error) = file.sync()
             {
                 out.len -= line.len() as u64;
@@ -514,10 +515,14 @@ impl Log {
         }
     }
 
-    /// Records a fault of the file with this number. One that sticks is not replaced.
+    /// Records a fault of the file with this number. One that sticks is replaced only by one of a later file, which needs
+    /// a later rewrite to end.
     pub(super) fn set_fault(&self, fault: LogFault, number: u64) {
         let mut current = self.fault.lock();
-        if !current.as_ref().is_some_and(|(fault, _)| fault.kind.is_sticky()) {
+        let outlasts = |(present, of): &(LogFault, u64)| {
+            present.kind.is_sticky() && !(fault.kind.is_sticky() && *of < number)
+        };
+        if !current.as_ref().is_some_and(outlasts) {
             *current = Some((fault, number));
         }
         self.faulty.store(true, Ordering::Release);
