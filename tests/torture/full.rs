@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::model::{Change, Model};
 use super::power::Mount;
 use super::process::{Process, scratch};
-use super::report::{Order, Outcome};
+use super::report::{Order, Outcome, side_by_side};
 use super::support::client::Client;
 
 const DISK_LEN: u64 = 3 * 1024 * 1024;
@@ -20,16 +20,25 @@ const DISK_LEN: u64 = 3 * 1024 * 1024;
 const WRITES_MAX: usize = 200_000;
 /// Room again, and service within this. The promise is a second; the rest is for a machine that does other things.
 const RESUME_MAX: Duration = Duration::from_millis(2_000);
+/// Disks that are filled at the same time.
+const SERVERS: u64 = 3;
 /// Cycles on one file system.
 const CYCLES: usize = 60;
 
 pub(crate) fn run(order: &Order) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut dice = Dice::new(order.seed);
     match Mount::tmpfs(scratch().path(), DISK_LEN) {
         Ok(_) => {}
         Err(why) => return Outcome::skipped(why),
     }
+    let mut outcome = side_by_side(order, SERVERS, disks);
+    outcome.require("disk-full cycles", 3);
+    outcome
+}
+
+/// One disk after the other.
+fn disks(order: &Order) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut dice = Dice::new(order.seed);
     let mut era = 0;
     while !order.is_over() {
         let fsync = ["everysec", "always", "no"][era % 3];
@@ -38,7 +47,6 @@ pub(crate) fn run(order: &Order) -> Outcome {
         }
         era += 1;
     }
-    outcome.require("disk-full cycles", 3);
     outcome
 }
 

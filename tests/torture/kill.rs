@@ -7,14 +7,26 @@ use std::time::Duration;
 
 use super::dice::Dice;
 use super::process::{Process, scratch};
-use super::report::{Order, Outcome};
+use super::report::{Order, Outcome, side_by_side};
 use super::traffic::{Promise, Traffic};
 
 const WRITERS: usize = 4;
 /// Rounds on one directory.
 const ROUNDS: usize = 40;
 
+/// Directories that are tortured at the same time.
+const SERVERS: u64 = 3;
+
 pub(crate) fn run(order: &Order) -> Outcome {
+    let mut outcome = side_by_side(order, SERVERS, directories);
+    outcome.require("kills", 3);
+    let (kills, writes) = (outcome.get("kills"), outcome.get("acknowledged units"));
+    outcome.require("acknowledged units", 20 * kills.min(writes.max(1)));
+    outcome
+}
+
+/// One directory after the other.
+fn directories(order: &Order) -> Outcome {
     let mut outcome = Outcome::default();
     let mut dice = Dice::new(order.seed);
     let modes = ["always", "everysec", "no"];
@@ -27,9 +39,6 @@ pub(crate) fn run(order: &Order) -> Outcome {
         }
         era += 1;
     }
-    outcome.require("kills", 3);
-    let (kills, writes) = (outcome.get("kills"), outcome.get("acknowledged units"));
-    outcome.require("acknowledged units", 20 * kills.min(writes.max(1)));
     outcome
 }
 

@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use super::dice::Dice;
 use super::process::{Process, scratch};
-use super::report::{Order, Outcome};
+use super::report::{Order, Outcome, side_by_side};
 use super::traffic::{Promise, Traffic};
 
 /// Enough for seconds of unsynced writes; the file is sparse.
 const IMAGE_LEN: u64 = 512 * 1024 * 1024;
 const WRITERS: usize = 4;
+/// File systems that are tortured at the same time.
+const SERVERS: u64 = 3;
 /// Rounds on one file system.
 const ROUNDS: usize = 25;
 /// `EXT4_IOC_SHUTDOWN`, and "do not even write the journal out".
@@ -108,12 +110,19 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 pub(crate) fn run_harness(order: &Order) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut dice = Dice::new(order.seed);
     match Mount::ext4(scratch().path()) {
         Ok(_) => {}
         Err(why) => return Outcome::skipped(why),
     }
+    let mut outcome = side_by_side(order, SERVERS, file_systems);
+    outcome.require("power cuts", 3);
+    outcome
+}
+
+/// One file system after the other.
+fn file_systems(order: &Order) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut dice = Dice::new(order.seed);
     // `always` has the strongest promise, so it gets half of the rounds.
     let modes = ["always", "everysec", "always", "no"];
     let mut era = 0;
@@ -124,7 +133,6 @@ pub(crate) fn run_harness(order: &Order) -> Outcome {
         }
         era += 1;
     }
-    outcome.require("power cuts", 3);
     outcome
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 const WORDS_MAX: usize = 10;
 
 /// What a harness is told.
+#[derive(Clone)]
 pub(crate) struct Order {
     pub(crate) seed: u64,
     pub(crate) until: Instant,
@@ -25,10 +26,34 @@ impl Order {
     }
 }
 
+/// Does the same several times side by side, each with choices of its own, and adds up what came of it. A harness that
+/// mostly waits, for processes to start and disks to be mounted, tries more in the same time that way. The short form does
+/// it once.
+pub(crate) fn side_by_side(order: &Order, times: u64, body: impl Fn(&Order) -> Outcome + Sync) -> Outcome {
+    if order.short {
+        return body(order);
+    }
+    let orders: Vec<Order> =
+        (0..times).map(|nth| Order { seed: order.seed.wrapping_add(nth << 40), ..order.clone() }).collect();
+    let body = &body;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = orders.iter().map(|order| scope.spawn(move || body(order))).collect();
+        let mut all = Outcome::default();
+        for part in parts {
+            match part.join() {
+                Ok(outcome) => all.add(outcome),
+                Err(_) => all.fail("a part of the harness gave up; see above"),
+            }
+        }
+        all
+    })
+}
+
 /// What came of it.
 #[derive(Default)]
 pub(crate) struct Outcome {
     counts: Vec<(String, u64)>,
+    peaks: Vec<(String, u64)>,
     failed: u64,
     words: Vec<String>,
     /// Why the harness could not run here at all.
@@ -36,7 +61,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Adds to a count; counts are printed in the order of their first mention.
+    /// Adds to a count; counts are printed in the order of their first mention, and the highest values behind them.
     pub(crate) fn count(&mut self, what: &str, n: u64) {
         match self.counts.iter_mut().find(|(name, _)| name == what) {
             Some((_, count)) => *count += n,
@@ -46,10 +71,19 @@ impl Outcome {
 
     /// Keeps the highest value seen.
     pub(crate) fn peak(&mut self, what: &str, n: u64) {
-        match self.counts.iter_mut().find(|(name, _)| name == what) {
-            Some((_, count)) => *count = n.max(*count),
-            None => self.counts.push((what.to_owned(), n)),
+        match self.peaks.iter_mut().find(|(name, _)| name == what) {
+            Some((_, peak)) => *peak = n.max(*peak),
+            None => self.peaks.push((what.to_owned(), n)),
         }
+    }
+
+    fn add(&mut self, other: Outcome) {
+        other.counts.iter().for_each(|(what, n)| self.count(what, *n));
+        other.peaks.iter().for_each(|(what, n)| self.peak(what, *n));
+        let more = WORDS_MAX.saturating_sub(self.words.len());
+        self.words.extend(other.words.into_iter().take(more));
+        self.failed += other.failed;
+        self.skipped = self.skipped.take().or(other.skipped);
     }
 
     pub(crate) fn get(&self, what: &str) -> u64 {
@@ -81,8 +115,8 @@ impl Outcome {
 
     /// The counts in one line.
     pub(crate) fn figures(&self) -> String {
-        let counts: Vec<String> =
-            self.counts.iter().map(|(what, n)| format!("{} {what}", thousands(*n))).collect();
+        let all = self.counts.iter().chain(&self.peaks);
+        let counts: Vec<String> = all.map(|(what, n)| format!("{} {what}", thousands(*n))).collect();
         counts.join(", ")
     }
 
