@@ -494,7 +494,7 @@ impl<'c> Desk<'c> {
             Run::Script(handler) => {
                 let config = Arc::clone(&self.config);
                 let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
-                self.run_script(handler, &mut args, session, journal, reply)
+                self.run_script((handler, command), &mut args, session, journal, reply)
             }
             Run::Exec | Run::Container => Err(Refusal::Arity(command.full_name.clone().into())),
         }

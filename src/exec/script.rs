@@ -11,7 +11,7 @@ use super::registry::Command;
 use super::run::Desk;
 use super::session::Session;
 use super::spec::{Run, flag};
-use super::{gate, wait};
+use super::{gate, tracking, wait};
 use crate::base::refusal::Refusal;
 use crate::resp::reply::{Proto, Reply};
 use crate::resp::request::Request;
@@ -23,6 +23,8 @@ pub struct Caller<'r, 'c> {
     session: &'r mut Session,
     /// A unit.
     journal: Journal<'c>,
+    /// The command that runs the script, as it came.
+    own: (&'r Command, Request<'r>),
     flags: Flags,
 }
 
@@ -111,7 +113,11 @@ impl Host for Caller<'_, '_> {
         if command.spec.has(flag::WRITE) {
             self.desk.ctx.scripts.note_write();
         }
-        let Caller { desk, session, journal, .. } = self;
+        let Caller { desk, session, journal, own, .. } = self;
+        if let Some(reader) = tracking::reader(session, command) {
+            // As in Redis, who caches what a script made of its keys is told when one of these changes.
+            tracking::remember(desk.ctx, reader, own.0, &own.1);
+        }
         if let Effect::Wait(wait) = desk.call(command, session, request, None, journal, &mut reply)
             && let Until::Keys(_) = wait.until
         {
@@ -136,7 +142,7 @@ impl<'c> Desk<'c> {
     /// Calls the handler of a command that runs a script, and writes what came of it as one record.
     pub(super) fn run_script(
         &mut self,
-        handler: Handler,
+        (handler, command): (Handler, &Command),
         args: &mut Args<'_>,
         session: &mut Session,
         journal: &mut Journal<'_>,
@@ -153,8 +159,9 @@ impl<'c> Desk<'c> {
         };
         let (marks, in_exec) = (ctx.table.marks(), std::mem::replace(&mut session.in_exec, true));
         session.in_script = true;
-        let mut caller =
-            Caller { desk: self, session, journal: Journal::Unit(unit), flags: Flags::default() };
+        let own = (command, args.request());
+        let flags = Flags::default();
+        let mut caller = Caller { desk: self, session, journal: Journal::Unit(unit), own, flags };
         let outcome = handler(args, &mut caller, reply);
         let Caller { journal: done, .. } = caller;
         session.in_script = false;
