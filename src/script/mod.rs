@@ -5,6 +5,7 @@
 
 mod convert;
 mod engine;
+mod library;
 mod pulse;
 mod sandbox;
 mod shebang;
