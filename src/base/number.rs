@@ -124,21 +124,31 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
     if value.abs() < PLAIN_MAX && value.trunc() == value && !(value == 0.0 && value.is_sign_negative()) {
         return write_i64(out, value as i64);
     }
-    let mut digits = Scientific::default();
+    write_significant(out, value, DIGITS_MAX);
+}
+
+/// The most digits that say more about a double.
+const DIGITS_MAX: usize = 17;
+
+/// Appends a finite `value` as `%.<digits>g` prints it, of 1 to 17 digits.
+pub fn write_significant(out: &mut Vec<u8>, value: f64, digits: usize) {
+    let digits = digits.clamp(1, DIGITS_MAX);
+    let mut text = Scientific::default();
     // A fixed buffer that is large enough for 17 digits cannot fail to take them.
-    let _ = write!(digits, "{:.16e}", value.abs());
+    let _ = write!(text, "{:.*e}", digits - 1, value.abs());
     if value.is_sign_negative() {
         out.push(b'-');
     }
-    write_general(out, digits.as_bytes());
+    write_general(out, text.as_bytes(), digits as i64);
 }
 
-/// Turns `d.dddde±x` into `%g`'s form: an exponent only below 1e-4 and from 1e17 on, no zeros at the end.
-fn write_general(out: &mut Vec<u8>, scientific: &[u8]) {
+/// Turns `d.dddde±x` into the form of `%.<precision>g`: an exponent only below 1e-4 and where the digits do not reach the
+/// point, no zeros at the end.
+fn write_general(out: &mut Vec<u8>, scientific: &[u8], precision: i64) {
     let split = scientific.iter().position(|&b| b == b'e').unwrap_or(scientific.len());
     let (mantissa, exponent) = (&scientific[..split], scientific.get(split + 1..).unwrap_or_default());
     let exponent = parse_i64(exponent).unwrap_or(0);
-    let mut digits = [b'0'; 17];
+    let mut digits = [b'0'; DIGITS_MAX];
     let mut count = 0;
     for &byte in mantissa.iter().filter(|b| b.is_ascii_digit()).take(digits.len()) {
         digits[count] = byte;
@@ -154,7 +164,7 @@ fn write_general(out: &mut Vec<u8>, scientific: &[u8]) {
             out.resize(out.len() + usize::try_from(-exponent - 1).unwrap_or(0), b'0');
             out.extend_from_slice(digits);
         }
-        0..=16 => {
+        0.. if exponent < precision => {
             let whole = usize::try_from(exponent + 1).unwrap_or(1);
             if digits.len() <= whole {
                 out.extend_from_slice(digits);
@@ -299,6 +309,33 @@ pub(crate) fn round_to(mantissa: u128, sticky: bool, kept: u32) -> u128 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn significant_digits_are_those_of_c() {
+        let text = |value: f64, precision: usize| {
+            let mut out = Vec::new();
+            write_significant(&mut out, value, precision);
+            String::from_utf8(out).unwrap()
+        };
+        // What printf of a shell prints for %.14g and the like.
+        for (value, precision, expected) in [
+            (0.0, 14, "0"),
+            (-0.0, 14, "-0"),
+            (0.1, 14, "0.1"),
+            (1e15, 14, "1e+15"),
+            (123_456_789_012_345.0, 14, "1.2345678901234e+14"),
+            (1e14, 14, "1e+14"),
+            (99_999_999_999_999.0, 14, "99999999999999"),
+            (1.0 / 3.0, 14, "0.33333333333333"),
+            (1.5e-5, 14, "1.5e-05"),
+            (0.0001, 14, "0.0001"),
+            (9.99, 2, "10"),
+            (1.23456, 3, "1.23"),
+            (1e300, 14, "1e+300"),
+        ] {
+            assert_eq!(text(value, precision), expected, "{value} {precision}");
+        }
+    }
 
     #[test]
     fn an_integer_has_one_spelling() {

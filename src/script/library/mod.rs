@@ -5,10 +5,12 @@
 
 mod argument;
 mod bit;
+mod cjson;
 
 use mlua::{Lua, Result, Table};
 
 /// Sets the libraries' tables in `globals`.
 pub(super) fn install(lua: &Lua, globals: &Table) -> Result<()> {
-    globals.raw_set("bit", bit::table(lua)?)
+    globals.raw_set("bit", bit::table(lua)?)?;
+    globals.raw_set("cjson", cjson::table(lua)?)
 }
