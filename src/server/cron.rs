@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::base::clock::Millis;
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
 use crate::exec::{Context, commit::Journal, limits, tell};
@@ -18,6 +19,7 @@ const EXPIRY_SLICE: Duration = Duration::from_millis(1);
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     let mut cursor = Cursor::default();
     let mut mender = Mender::default();
+    let mut wall = WallClock::default();
     let mut round = 0u64;
     let mut syncs = 0;
     let mut interval = tokio::time::interval(PERIOD);
@@ -25,6 +27,13 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     loop {
         interval.tick().await;
         let now = ctx.clock.unix_ms();
+        let set_by = wall.set_by(now, ctx.clock.elapsed());
+        if set_by != 0 {
+            tracing::warn!(set_by_ms = set_by, "the system's clock was set");
+            for client in ctx.clients.list() {
+                client.last_use.store(use_after_setting(client.last_use.load(Relaxed), now, set_by), Relaxed);
+            }
+        }
         ctx.table.access.tick(now);
         sample(&ctx);
         note_syncs(&ctx, now, &mut syncs);
@@ -96,6 +105,33 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// Notices that somebody has set the wall clock. When clients last sent something is kept as wall time, because that is at
+/// hand with every command, and it moves with the clock: else a jump forwards would end all who wait for a moment.
+#[derive(Default)]
+struct WallClock {
+    /// What it showed at the last look, and how long the process had run then.
+    last: Option<(Millis, Duration)>,
+}
+
+/// A smaller difference is drift, or the clock being brought back to the right time little by little.
+const SET_MIN_MS: Millis = 1000;
+
+impl WallClock {
+    /// By how many milliseconds it was set since the last look.
+    fn set_by(&mut self, now: Millis, elapsed: Duration) -> Millis {
+        let Some((then, since)) = self.last.replace((now, elapsed)) else { return 0 };
+        let passed = i64::try_from(elapsed.saturating_sub(since).as_millis()).unwrap_or(i64::MAX);
+        let set_by = now.saturating_sub(then.saturating_add(passed));
+        if set_by.saturating_abs() < SET_MIN_MS { 0 } else { set_by }
+    }
+}
+
+/// When a client was used last, after the clock was set. Who has been heard since tells the new time already.
+fn use_after_setting(last_use: Millis, now: Millis, set_by: Millis) -> Millis {
+    let is_new = (now.saturating_sub(SET_MIN_MS)..=now).contains(&last_use);
+    if is_new { last_use } else { last_use.saturating_add(set_by) }
 }
 
 fn end_idle_connections(ctx: &Context, now: i64) {
@@ -206,6 +242,26 @@ fn may_rewrite(ctx: &Context) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_leaves_everybody_as_idle_as_they_were() {
+        let mut wall = WallClock::default();
+        let mut look = |now, ms| wall.set_by(now, Duration::from_millis(ms));
+        assert_eq!(look(1_000_000, 500), 0);
+        assert_eq!(look(1_000_100, 600), 0);
+        // A round that came late is no jump, nor is a little drift.
+        assert_eq!(look(1_060_150, 60_600), 0);
+        let (hour, now) = (3_600_000, 1_060_250 + 3_600_000);
+        assert_eq!(look(now, 60_700), hour);
+        assert_eq!(look(now + 100, 60_800), 0);
+        assert_eq!(look(now + 200 - hour, 60_900), -hour);
+        assert_eq!(look(i64::MIN, 61_000), i64::MIN);
+        for (before, set_by) in [(now, hour), (now, -hour)] {
+            let now = before + set_by;
+            assert_eq!(use_after_setting(before - 5_000, now, set_by), now - 5_000);
+            assert_eq!(use_after_setting(now - 50, now, set_by), now - 50);
+        }
+    }
 
     #[test]
     fn a_broken_log_is_mended_at_once_and_after_failures_with_pauses_that_grow_with_what_they_cost() {
