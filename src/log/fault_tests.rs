@@ -123,6 +123,18 @@ fn a_new_file_opens_with_a_line_that_lasts_even_while_the_file_before_it_has_a_f
 }
 
 #[test]
+fn a_file_that_a_rewrite_has_removed_is_missed_by_nobody_however_late_its_absence_is_seen() {
+    let (_, _, mut run) = started();
+    run.write(1);
+    let path = Path::new("d/appendonlydir/appendonly.aof.1.incr.aof");
+    run.rewrite().unwrap();
+    run.log.note_unlinked(1, path);
+    assert_eq!(run.log.fault(), None);
+    run.log.note_unlinked(2, path);
+    assert_eq!(run.log.fault(), Some(LogFaultKind::Unlinked));
+}
+
+#[test]
 fn the_sync_thread_resumes_by_itself_when_there_is_room() {
     let (memory, faulty, mut run) = started();
     run.log.spawn_sync_thread().unwrap();

@@ -8,6 +8,7 @@
 //! not write, so a second try "succeeds" without them (known since 2018 as fsyncgate). The fault sticks
 //! until a rewrite has put everything into new files.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -275,8 +276,17 @@ impl Log {
         });
         let Some(path) = path else { return };
         if file.is_some_and(|file| !file.is_named(&path).unwrap_or(true)) {
+            self.note_unlinked(number, &path);
+        }
+    }
+
+    /// The file with this number was found without its name. If it is no longer the one being written, a rewrite has
+    /// removed it meanwhile, as it should; a rewrite goes on to another file before it removes one.
+    pub(super) fn note_unlinked(&self, number: u64, path: &Path) {
+        let out = self.out.lock();
+        if out.number == number {
             let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-            self.set_fault(LogFault::new(LogFaultKind::Unlinked, "somebody removed", &path, &error), number);
+            self.set_fault(LogFault::new(LogFaultKind::Unlinked, "somebody removed", path, &error), number);
         }
     }
 
