@@ -17,7 +17,7 @@ const EXPIRY_SLICE: Duration = Duration::from_millis(1);
 
 /// Does it for ever, on a seat of its own.
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
-    let mut cursor = Cursor::default();
+    let mut expiry = Expiry::default();
     let mut mender = Mender::default();
     let mut wall = WallClock::default();
     let mut round = 0u64;
@@ -40,7 +40,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         ctx.bounds.store(Arc::new(limits::outbox(&ctx.settings.load(), now)));
         ctx.measure_memory();
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
-            expire(&ctx, seat, &mut cursor).await;
+            expiry.round(&ctx, seat).await;
         }
         if round.is_multiple_of(10) {
             ctx.log.tell_time(now);
@@ -74,13 +74,42 @@ fn note_syncs(ctx: &Context, now: i64, seen: &mut u64) {
     }
 }
 
-/// One round of expiry: slices with rests between them, for a quarter of the period at most (more with a higher
-/// `active-expire-effort`).
-async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
-    let effort = u32::from(ctx.settings.load().memory.active_expire_effort);
-    let budget = PERIOD * (23 + 2 * effort) / 100;
-    let began = ctx.clock.elapsed();
-    loop {
+/// The expiry cycle: where it is, and how busy it is.
+#[derive(Default)]
+struct Expiry {
+    cursor: Cursor,
+    /// Rounds in a row that ended with work left.
+    behind: u32,
+}
+
+impl Expiry {
+    /// The largest part of a period in percent. Above it the next round could not begin in time.
+    const PERCENT_MAX: u32 = 80;
+
+    /// One round: slices with rests between them, until all stripes have been visited or the time is up.
+    async fn round(&mut self, ctx: &Context, seat: usize) {
+        let effort = u32::from(ctx.settings.load().memory.active_expire_effort);
+        let budget = PERIOD * self.percent(effort) / 100;
+        let began = ctx.clock.elapsed();
+        loop {
+            let progress = self.slice(ctx, seat);
+            if progress == Progress::Done || ctx.clock.elapsed() - began >= budget {
+                self.behind = if progress == Progress::Done { 0 } else { self.behind + 1 };
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The part of a period that the next round may take: a quarter (more with a higher `active-expire-effort`), and twice as
+    /// much each time that this was not enough. A slice stops nobody but who wants a key of the stripe that it is at,
+    /// so what this costs is a core's time.
+    fn percent(&self, effort: u32) -> u32 {
+        let usual = 23 + 2 * effort;
+        (usual << self.behind.min(2)).min(Self::PERCENT_MAX)
+    }
+
+    fn slice(&mut self, ctx: &Context, seat: usize) -> Progress {
         let mut journal = Journal::Log { log: &ctx.log, last: 0 };
         let progress = {
             // Who listens for connections is on this thread, too: it must not wait for a script that takes too long.
@@ -88,7 +117,7 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
             let slice = ctx.clock.elapsed();
             let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
             let now = ctx.clock.unix_ms();
-            ctx.table.expire_some(cursor, now, is_time_up, |db, key, lapsed, told| {
+            ctx.table.expire_some(&mut self.cursor, now, is_time_up, |db, key, lapsed, told| {
                 journal.lapsed(db, key, lapsed);
                 tell::publish(ctx, now, told);
                 ctx.stats.seat(seat).changes.add(1);
@@ -100,10 +129,7 @@ async fn expire(ctx: &Context, seat: usize, cursor: &mut Cursor) {
         {
             tracing::error!(%fault, "the log could not be written");
         }
-        if progress == Progress::Done || ctx.clock.elapsed() - began >= budget {
-            return;
-        }
-        tokio::task::yield_now().await;
+        progress
     }
 }
 
@@ -261,6 +287,14 @@ mod tests {
             assert_eq!(use_after_setting(before - 5_000, now, set_by), now - 5_000);
             assert_eq!(use_after_setting(now - 50, now, set_by), now - 50);
         }
+    }
+
+    #[test]
+    fn expiry_takes_more_of_the_time_while_it_is_behind() {
+        let percents =
+            |effort| [0, 1, 2, 9].map(|behind| Expiry { behind, ..Expiry::default() }.percent(effort));
+        assert_eq!(percents(1), [25, 50, 80, 80]);
+        assert_eq!(percents(10), [43, 80, 80, 80]);
     }
 
     #[test]

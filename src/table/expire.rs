@@ -10,6 +10,9 @@ use super::stripe::Stripe;
 use super::{Happening, Lapsed, Slot, Table};
 use crate::base::clock::Millis;
 
+/// Keys removed from a stripe before its lock is let go once: a fraction of a millisecond.
+const AT_ONCE_MAX: usize = 256;
+
 /// Where the cycle will go on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cursor {
@@ -41,8 +44,10 @@ impl Table {
             let (place, index) = self.locate(cursor.stripe);
             match self.databases[place].get() {
                 Some(database) => {
-                    self.expire_stripe(&mut database.stripes[index].lock(), place, now, &mut removed);
-                    cursor.stripe += 1;
+                    let stripe = &mut database.stripes[index].lock();
+                    if self.expire_stripe(stripe, place, now, &mut removed) {
+                        cursor.stripe += 1;
+                    }
                 }
                 None => cursor.stripe = ((place + 1) * self.stripes()) as u32,
             }
@@ -57,24 +62,27 @@ impl Table {
         }
     }
 
+    /// Removes what is due in a stripe, up to a number of keys; true when nothing is left.
     fn expire_stripe(
         &self,
         stripe: &mut Stripe,
         place: usize,
         now: Millis,
         removed: &mut impl FnMut(usize, &[u8], &Lapsed, Vec<Happening>),
-    ) {
+    ) -> bool {
         if !stripe.has_due(now) {
-            return;
+            return true;
         }
         let db = self.number_of(place);
-        for key in stripe.due(now) {
+        let due = stripe.due(now, AT_ONCE_MAX);
+        for key in &due {
             // Opening the slot is what removes it.
-            let mut slot = Slot::open(self, stripe, &key, self.hash(&key), now);
+            let mut slot = Slot::open(self, stripe, key, self.hash(key), now);
             if let Some(lapsed) = slot.take_lapsed() {
-                removed(db, &key, &lapsed, slot.take_told());
+                removed(db, key, &lapsed, slot.take_told());
             }
         }
+        due.len() < AT_ONCE_MAX
     }
 
     /// Expiry cycles that ended because their time was up, since the start.

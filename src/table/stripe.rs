@@ -176,16 +176,20 @@ impl Stripe {
         self.expires + self.lapsing > 0 && self.next_due <= now
     }
 
-    /// The keys of entries whose time may have come, or that of a field; `next_due` is the time of the others. Opening
-    /// their slots makes it exact.
-    pub(super) fn due(&mut self, now: Millis) -> Vec<Box<[u8]>> {
+    /// The keys of at most `max` entries whose time may have come, or that of a field. When these are all, `next_due` is the
+    /// time of the others. Opening their slots makes it exact.
+    pub(super) fn due(&mut self, now: Millis, max: usize) -> Vec<Box<[u8]>> {
         let mut due = Vec::new();
         let mut next = NEVER;
         for entry in self.map.iter() {
-            if entry.due() <= now {
-                due.push(entry.key().into());
-            } else {
+            if entry.due() > now {
                 next = next.min(entry.due());
+            } else {
+                due.push(entry.key().into());
+                if due.len() == max {
+                    // There may be more.
+                    return due;
+                }
             }
         }
         self.next_due = next;

@@ -409,3 +409,29 @@ fn room_made_before_changes_nothing_but_the_number_of_buckets() {
     table.reserve(0, 10);
     assert_eq!(capacity(), room, "room is not given up");
 }
+
+#[test]
+fn expiry_lets_go_of_a_stripe_with_many_due_keys_and_comes_back_for_the_rest() {
+    let table = Table::with_stripes(1, 2, Seed::from_keys(1, 2));
+    for n in 0..2000 {
+        put(&table, 0, format!("{n}").as_bytes(), b"v", Expiry::At(1000));
+    }
+    put(&table, 0, b"later", b"v", Expiry::At(3000));
+    let mut cursor = Cursor::default();
+    let mut pass = |now| {
+        let mut pieces = Vec::new();
+        loop {
+            let mut removed = 0;
+            let progress = table.expire_some(&mut cursor, now, || true, |_, _, _, _| removed += 1);
+            pieces.push(removed);
+            if progress == Progress::Done {
+                return pieces;
+            }
+        }
+    };
+    let pieces = pass(2000);
+    assert_eq!(pieces.iter().sum::<usize>(), 2000);
+    assert!(pieces.iter().all(|piece| *piece <= 256), "{pieces:?}");
+    assert_eq!(pass(2999).iter().sum::<usize>(), 0);
+    assert_eq!(pass(3000).iter().sum::<usize>(), 1);
+}
