@@ -31,6 +31,7 @@ use crate::command;
 use crate::config::{BindAddress, Changed, Config, MaxmemoryPolicy, Settings};
 use crate::exec;
 use crate::exec::context::{ApplySettings, Context, Identity, Loading, Saves};
+use crate::exec::freer::Freer;
 use crate::exec::mailbox::{Mailbox, Order};
 use crate::exec::registry::Registry;
 use crate::exec::turn::Turns;
@@ -261,6 +262,8 @@ fn context(
         registry,
         // One seat for each worker, then one for the regular tasks and one for the HTTP gateway.
         turns: Turns::new(workers + 2),
+        freer: Freer::start()
+            .map_err(|error| Failure::new(EXIT_INTERNAL, format!("no thread to free memory: {error}")))?,
         mailbox,
         identity,
         loading,

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
+use super::freer::Freer;
 use super::mailbox::Mailbox;
 use super::registry::Registry;
 use super::turn::Turns;
@@ -53,6 +54,8 @@ pub struct Context {
     pub registry: Registry,
     /// The seats of all who run commands.
     pub turns: Turns,
+    /// Who frees what would take long.
+    pub freer: Freer,
     /// Orders to the machinery above.
     pub mailbox: Mailbox,
     /// What is true of this process from its start.
@@ -82,8 +85,14 @@ impl Context {
     /// Looks how much memory is in use, and notes the peak. Whether that is too much is asked anew by each command, so a
     /// limit that changes while somebody looks holds at once.
     pub fn measure_memory(&self) {
-        let used = self.stats.memory.note(self.table.bytes() as u64);
+        let used = self.stats.memory.note(self.table.bytes() as u64 + self.freer.pending_bytes());
         self.memory_used.store(used, Ordering::Relaxed);
+    }
+
+    /// Has freed what was removed and would take long to free. To be called with no stripe locked.
+    #[inline]
+    pub fn free_garbage(&self) {
+        self.freer.free(self.table.take_garbage());
     }
 }
 

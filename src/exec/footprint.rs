@@ -16,6 +16,8 @@ pub struct Footprint {
     pub clients: u64,
     /// Records that wait to be written to the log.
     pub log: u64,
+    /// What was removed and waits to be freed.
+    pub garbage: u64,
 }
 
 impl Footprint {
@@ -29,7 +31,9 @@ impl Footprint {
         };
         let clients = ctx.clients.list().iter().map(|client| of_client(client)).sum();
         let log = ctx.log.stats().pending_bytes;
-        Footprint { usage: ctx.stats.memory.usage(dataset + clients + log), dataset, clients, log }
+        let garbage = ctx.freer.pending_bytes();
+        let usage = ctx.stats.memory.usage(dataset + clients + log + garbage);
+        Footprint { usage, dataset, clients, log, garbage }
     }
 
     /// What is not data: the program itself and all buffers.

@@ -9,6 +9,7 @@ pub mod context;
 pub mod digest;
 pub mod effect;
 pub mod footprint;
+pub mod freer;
 mod gate;
 pub mod limits;
 pub mod listen;

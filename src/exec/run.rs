@@ -626,6 +626,7 @@ impl Drop for Desk<'_> {
     /// The end of the turn.
     fn drop(&mut self) {
         self.ctx.tracking.broadcast();
+        self.ctx.free_garbage();
     }
 }
 

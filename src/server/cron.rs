@@ -38,6 +38,8 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         sample(&ctx);
         note_syncs(&ctx, now, &mut syncs);
         ctx.bounds.store(Arc::new(limits::outbox(&ctx.settings.load(), now)));
+        // What was removed without a turn: while loading.
+        ctx.free_garbage();
         ctx.measure_memory();
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expiry.round(&ctx, seat).await;
@@ -124,6 +126,7 @@ impl Expiry {
             })
         };
         ctx.tracking.broadcast();
+        ctx.free_garbage();
         if journal.last() > 0
             && let Err(fault) = ctx.log.flush(journal.last(), ctx.clock.unix_ms())
         {

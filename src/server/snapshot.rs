@@ -158,8 +158,10 @@ pub fn reload(jobs: &Jobs, from_log: bool, save: bool) -> Result<(), String> {
         save_still(jobs)?;
     }
     for db in 0..ctx.table.databases() {
-        ctx.table.clear(db, &mut drop);
+        ctx.table.clear(db);
     }
+    // Not left to the freer: two copies of everything would need twice the memory.
+    drop(ctx.table.take_garbage());
     ctx.tracking.flushed();
     // Whoever caches has just been told to forget everything, so no key needs to be named as it comes back.
     ctx.table.observe(false);

@@ -32,6 +32,9 @@ use crate::value::{Kind, Text, TextRef, Value, ValueRef};
 const INLINE_MAX: usize = 1024;
 /// Longest string that OBJECT ENCODING calls `embstr`, in bytes.
 const EMBEDDED_MAX: usize = 44;
+/// Heap bytes from which a collection is big. Its parts are a few hundred bytes to some KiB each, so what is smaller is freed
+/// or written out in some ten microseconds: as long as it takes to wake another thread for it.
+const BIG_MIN: usize = 64 * 1024;
 /// Size and alignment of everything in front of the key.
 const WORD: usize = 8;
 
@@ -409,6 +412,15 @@ impl Entry {
             Form::Pointer => Payload::Pointer(Box::new(self.pointer().clone())),
         };
         Self::build(self.key(), payload, expiry, access, epoch)
+    }
+
+    /// True for a collection that takes long to free or to write out: too long for holding a stripe meanwhile.
+    #[inline]
+    pub(super) fn is_big(&self) -> bool {
+        match self.value() {
+            ValueRef::Text(_) => false,
+            _ => self.pointer().heap_bytes() >= BIG_MIN,
+        }
     }
 
     /// Bytes that the entry occupies, its slot in a bucket included.

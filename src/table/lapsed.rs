@@ -49,7 +49,7 @@ impl Slot<'_> {
         }
         if self.stripe.lapsed == Some(Lapsed::Key) {
             if is_due {
-                self.take();
+                self.discard();
                 self.tell(event::EXPIRED);
             } else {
                 self.remove();

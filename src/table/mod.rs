@@ -15,6 +15,7 @@
 pub mod access;
 pub mod entry;
 pub mod expire;
+mod garbage;
 mod lapsed;
 pub mod locked;
 mod map;
@@ -29,6 +30,7 @@ pub mod wait;
 mod watch;
 
 pub use entry::Entry;
+pub use garbage::Garbage;
 pub use lapsed::Lapsed;
 pub use locked::Locked;
 pub use observe::Observer;
@@ -48,7 +50,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::base::clock::Millis;
 use crate::base::hash::Seed;
 use crate::base::random::Random;
-use map::{Map, Order};
+use map::Order;
 use stripe::Stripe;
 
 /// Stripes of a database: enough that two workers rarely meet, and that a stripe's map stays small enough to grow in
@@ -82,6 +84,8 @@ pub struct Table {
     happenings: AtomicU64,
     /// Who is told of changes, while somebody is.
     observed: observe::Observed,
+    /// See [`Table::take_garbage`].
+    bin: garbage::Bin,
 }
 
 struct Database {
@@ -145,6 +149,7 @@ impl Table {
             heard: AtomicBool::new(false),
             happenings: AtomicU64::new(0),
             observed: observe::Observed::default(),
+            bin: garbage::Bin::default(),
         }
     }
 
@@ -332,18 +337,11 @@ impl Table {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Empties a database. Every worker must stand still. Returns how many keys there were; the old entries are
-    /// handed to `dispose`, which may free them elsewhere.
-    pub fn clear(&self, db: usize, dispose: &mut dyn FnMut(Garbage)) -> usize {
-        let mut removed = 0;
+    /// Empties a database. Every worker must stand still. What was in it is left to [`Table::take_garbage`].
+    pub fn clear(&self, db: usize) {
         for stripe in self.stripes_of(db) {
-            let (count, garbage) = stripe.lock().clear(self);
-            removed += count;
-            if count > 0 {
-                dispose(garbage);
-            }
+            stripe.lock().clear(self).into_iter().for_each(|garbage| self.bin.add(garbage));
         }
-        removed
     }
 
     /// The keys of a database that somebody watches, whether they are there or not.
@@ -413,16 +411,6 @@ impl Table {
     fn is_capturing(&self) -> bool {
         self.capturing.load(Ordering::Relaxed)
     }
-}
-
-/// Entries that are no longer in the table and only wait to be freed.
-pub struct Garbage(#[expect(dead_code, reason = "held to be dropped later")] Waste);
-
-enum Waste {
-    /// As they lay.
-    Map(#[expect(dead_code, reason = "as above")] Map),
-    /// Those that a snapshot does not need.
-    Entries(#[expect(dead_code, reason = "as above")] Vec<Entry>),
 }
 
 #[cfg(test)]

@@ -206,8 +206,9 @@ impl<'a> Slot<'a> {
         };
         let captured = self.is_captured(place);
         let old = self.stripe.change(place, |present| std::mem::replace(present, entry));
-        if !captured {
-            self.stripe.captured.extend(old);
+        match captured {
+            true => old.into_iter().for_each(|old| self.table.bin.discard(old)),
+            false => self.stripe.captured.extend(old),
         }
     }
 
@@ -243,11 +244,7 @@ impl<'a> Slot<'a> {
     /// Takes the key out of its place; its value and deadline ([`NEVER`] without one), if it existed. Nobody is told that it
     /// was removed: see [`Slot::remove`].
     pub fn take(&mut self) -> Option<(Value, Millis)> {
-        let (order, seed) = (self.table.order(), self.table.seed());
-        let place = self.place.take()?;
-        let captured = self.is_captured(place);
-        let entry = self.stripe.remove(place, self.hash, order, seed)?;
-        self.mark_changed();
+        let (entry, captured) = self.unhook()?;
         if captured {
             return Some(entry.into_value());
         }
@@ -258,11 +255,31 @@ impl<'a> Slot<'a> {
 
     /// Removes the key; true when it existed.
     pub fn remove(&mut self) -> bool {
-        let existed = self.take().is_some();
+        let existed = self.discard();
         if existed {
             self.tell(event::DEL);
         }
         existed
+    }
+
+    /// As [`Slot::remove`], but nobody is told.
+    pub(super) fn discard(&mut self) -> bool {
+        let Some((entry, captured)) = self.unhook() else { return false };
+        match captured {
+            true => self.table.bin.discard(entry),
+            false => self.stripe.captured.push(entry),
+        }
+        true
+    }
+
+    /// Takes the entry out of the stripe, if the key exists; and true unless a running snapshot has yet to see it.
+    fn unhook(&mut self) -> Option<(Entry, bool)> {
+        let (order, seed) = (self.table.order(), self.table.seed());
+        let place = self.place.take()?;
+        let captured = self.is_captured(place);
+        let entry = self.stripe.remove(place, self.hash, order, seed)?;
+        self.mark_changed();
+        Some((entry, captured))
     }
 
     /// True when somebody sleeps until the key has something for it: see [`super::wait`].

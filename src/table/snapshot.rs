@@ -69,7 +69,8 @@ impl Drop for Cut<'_> {
         // An unfinished walk leaves values laid aside that nobody will come for.
         for database in self.table.databases.iter().filter_map(|database| database.get()) {
             for stripe in &database.stripes {
-                stripe.lock().captured = Vec::new();
+                let captured = std::mem::take(&mut stripe.lock().captured);
+                drop(captured);
             }
         }
     }

@@ -1,12 +1,13 @@
 //! One stripe: a map of entries with its counters, and what hangs on its keys. Always behind its lock.
 
 use super::entry::Entry;
+use super::garbage::Garbage;
 use super::lapsed::Lapsed;
 use super::map::{Map, Order, Place};
 use super::told::Happening;
 use super::wait::Waiters;
 use super::watch::Watchers;
-use super::{Counts, Garbage, Table, Waste};
+use super::{Counts, Table};
 use crate::base::clock::{Millis, NEVER};
 use crate::base::hash::Seed;
 use crate::base::random::Random;
@@ -99,18 +100,21 @@ impl Stripe {
         Some(entry)
     }
 
-    pub(super) fn clear(&mut self, table: &Table) -> (usize, Garbage) {
+    /// Empties the stripe; what was in it, as far as a running snapshot does not need it.
+    pub(super) fn clear(&mut self, table: &Table) -> Option<Garbage> {
         self.touch_watched(|_, _, entry| entry.is_some(), table.order());
-        let count = self.map.len();
         let map = std::mem::take(&mut self.map);
-        (self.bytes, self.expires, self.lapsing, self.next_due) = (0, 0, 0, NEVER);
+        let bytes = std::mem::take(&mut self.bytes);
+        (self.expires, self.lapsing, self.next_due) = (0, 0, NEVER);
         if !table.is_capturing() {
-            return (count, Garbage(Waste::Map(map)));
+            return (map.len() > 0).then(|| Garbage::new(map.len(), bytes, map));
         }
         let epoch = table.epoch();
-        let (old, new) = map.into_entries().partition(|entry| entry.epoch() != epoch);
-        self.captured.extend::<Vec<Entry>>(old);
-        (count, Garbage(Waste::Entries(new)))
+        let (old, new): (Vec<Entry>, Vec<Entry>) =
+            map.into_entries().partition(|entry| entry.epoch() != epoch);
+        self.captured.extend(old);
+        let bytes = new.iter().map(Entry::bytes).sum();
+        (!new.is_empty()).then(|| Garbage::new(new.len(), bytes, new))
     }
 
     /// Marks the watched keys for which `is_dirty(key, hash, entry)` holds.

@@ -80,7 +80,7 @@ fn apply(table: &Table, model: &mut Model, op: &Op) {
             assert_eq!(was, model.remove(&(*db, key)).is_some());
         }
         Op::Clear(db) => {
-            table.clear(*db, &mut drop);
+            table.clear(*db);
             model.retain(|(d, _), _| d != db);
         }
         Op::Swap(a, b) => {
@@ -359,7 +359,7 @@ fn clearing_and_swapping_mark_the_watchers_of_keys_that_exist() {
     for (key, watch) in [(b"absent".as_slice(), &absent), (b"present", &present)] {
         table.with_slot(table.address(0, key), key, 0, |slot| slot.watch(watch));
     }
-    table.clear(0, &mut drop);
+    table.clear(0);
     assert!(present.is_dirty() && !absent.is_dirty());
     put(&table, 1, b"absent", b"v", Expiry::Clear);
     table.swap(0, 1, 0);
@@ -408,6 +408,61 @@ fn room_made_before_changes_nothing_but_the_number_of_buckets() {
     assert_eq!((table.len(0), capacity()), (1000, room));
     table.reserve(0, 10);
     assert_eq!(capacity(), room, "room is not given up");
+}
+
+/// A set of so many members of 10 bytes.
+fn set_of(members: usize) -> crate::value::Set {
+    let limits =
+        crate::value::set::Thresholds { intset_entries: 512, listpack_entries: 0, listpack_value: 0 };
+    let mut set = crate::value::Set::new();
+    (0..members).for_each(|n| assert!(set.add(format!("m{n:09}").as_bytes(), &limits)));
+    set
+}
+
+/// Each way for a value to leave the table, with what is laid aside of a big one.
+#[test]
+fn a_big_value_is_laid_aside_however_it_is_removed() {
+    type Removal = fn(&Table, Address);
+    let now = 2000;
+    let ways: [(&str, Removal); 5] = [
+        ("removed", |table, at| assert!(table.with_slot(at, b"k", 0, |slot| slot.remove()))),
+        ("replaced", |table, at| table.with_slot(at, b"k", 0, |slot| slot.put_text(b"v", Expiry::Keep))),
+        ("replaced by a collection", |table, at| {
+            table.with_slot(at, b"k", 0, |slot| slot.put(set_of(1), Expiry::Keep));
+        }),
+        ("found expired", |table, at| assert!(table.with_slot(at, b"k", 2000, |slot| !slot.exists()))),
+        ("cleared", |table, _| table.clear(0)),
+    ];
+    for (way, remove) in ways {
+        for (members, laid_aside) in [(100_000, 1), (100, usize::from(way == "cleared"))] {
+            let table = table();
+            let at = table.address(0, b"k");
+            table.with_slot(at, b"k", 0, |slot| slot.put(set_of(members), Expiry::At(now)));
+            let bytes = table.bytes();
+            remove(&table, at);
+            let garbage = table.take_garbage();
+            assert_eq!(garbage.len(), laid_aside, "{way}, {members} members");
+            for piece in &garbage {
+                assert_eq!((piece.objects, piece.bytes), (1, bytes), "{way}, {members} members");
+            }
+            assert!(table.take_garbage().is_empty(), "{way}: taken twice");
+        }
+    }
+}
+
+#[test]
+fn what_a_snapshot_has_yet_to_see_is_no_garbage() {
+    let table = table();
+    let at = table.address(0, b"k");
+    table.with_slot(at, b"k", 0, |slot| slot.put(set_of(100_000), Expiry::Clear));
+    let cut = table.cut().unwrap();
+    table.with_slot(at, b"k", 0, |slot| slot.remove());
+    assert!(table.take_garbage().is_empty());
+    let mut seen = 0;
+    (0..cut.stripes()).for_each(|stripe| {
+        cut.walk_stripe(0, stripe, |_, value, _| seen += value.set().unwrap().len());
+    });
+    assert_eq!(seen, 100_000);
 }
 
 #[test]

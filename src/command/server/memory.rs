@@ -242,6 +242,7 @@ mod tests {
             dataset: mb(used_mb.saturating_sub(2 + clients_mb)),
             clients: mb(clients_mb),
             log: 0,
+            garbage: 0,
         }
     }
 

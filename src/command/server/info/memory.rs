@@ -50,5 +50,7 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.field("mem_cluster_links", 0);
     page.field("mem_aof_buffer", footprint.log);
     page.field("mem_allocator", "mimalloc");
-    page.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+    page.field("active_defrag_running", 0);
+    page.field("lazyfree_pending_objects", ctx.freer.pending());
+    page.field("lazyfreed_objects", ctx.freer.freed());
 }

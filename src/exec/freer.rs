@@ -1,0 +1,138 @@
+//! Frees in the background what would take long: big values that were removed, and all that FLUSHALL leaves.
+//!
+//! The table lays such garbage aside, the end of each turn hands it over ([`Freer::free`]), and one thread drops it. So it
+//! is done whatever the command was, and the directives `lazyfree-*` have nothing to choose. What waits is counted, in
+//! objects and bytes: it is memory in use.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+
+use crate::table::Garbage;
+
+/// The way to the thread. It ends when this is dropped, or with the process.
+pub struct Freer {
+    sender: Sender<Vec<Garbage>>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    pending: AtomicU64,
+    pending_bytes: AtomicU64,
+    freed: AtomicU64,
+}
+
+impl Freer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn start() -> io::Result<Self> {
+        let (sender, receiver) = channel::<Vec<Garbage>>();
+        let counts = Arc::new(Counts::default());
+        let own = counts.clone();
+        std::thread::Builder::new()
+            .name("free".to_owned())
+            .spawn(move || receiver.into_iter().flatten().for_each(|piece| own.dispose(piece)))?;
+        Ok(Freer { sender, counts })
+    }
+
+    /// Has garbage freed.
+    #[inline]
+    pub fn free(&self, garbage: Vec<Garbage>) {
+        if !garbage.is_empty() {
+            self.hand_over(garbage);
+        }
+    }
+
+    #[cold]
+    fn hand_over(&self, garbage: Vec<Garbage>) {
+        for piece in &garbage {
+            self.counts.pending.fetch_add(piece.objects as u64, Ordering::Relaxed);
+            self.counts.pending_bytes.fetch_add(piece.bytes as u64, Ordering::Relaxed);
+        }
+        if let Err(returned) = self.sender.send(garbage) {
+            // The thread has gone, which only a panic in it can have caused.
+            returned.0.into_iter().for_each(|piece| self.counts.dispose(piece));
+        }
+    }
+
+    /// Objects that wait to be freed.
+    pub fn pending(&self) -> u64 {
+        self.counts.pending.load(Ordering::Acquire)
+    }
+
+    /// Bytes of the objects that wait to be freed.
+    pub fn pending_bytes(&self) -> u64 {
+        self.counts.pending_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Objects that were freed, since the start or since [`Freer::forget`].
+    pub fn freed(&self) -> u64 {
+        self.counts.freed.load(Ordering::Relaxed)
+    }
+
+    /// Counts what is freed from 0 again.
+    pub fn forget(&self) {
+        self.counts.freed.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Counts {
+    fn dispose(&self, garbage: Garbage) {
+        let (objects, bytes) = (garbage.objects as u64, garbage.bytes as u64);
+        drop(garbage);
+        self.freed.fetch_add(objects, Ordering::Relaxed);
+        self.pending_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // Last, so that who sees that nothing is pending sees the other counts as well.
+        self.pending.fetch_sub(objects, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Tells the name of the thread that drops it, then waits until it may go.
+    struct Held(Sender<Option<String>>, Receiver<()>);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.send(std::thread::current().name().map(str::to_owned)).unwrap();
+            self.1.recv().unwrap();
+        }
+    }
+
+    #[test]
+    fn garbage_counts_as_pending_until_the_other_thread_has_dropped_it() {
+        let freer = Freer::start().unwrap();
+        let (sender, dropped_by) = channel();
+        let (release, released) = channel();
+        freer.free(vec![Garbage::new(3, 500, Held(sender, released)), Garbage::new(4, 70, ())]);
+        assert_eq!(dropped_by.recv().unwrap().as_deref(), Some("free"));
+        assert_eq!((freer.pending(), freer.pending_bytes(), freer.freed()), (7, 570, 0));
+        release.send(()).unwrap();
+        while freer.pending() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!((freer.pending_bytes(), freer.freed()), (0, 7));
+        freer.forget();
+        assert_eq!(freer.freed(), 0);
+    }
+
+    #[test]
+    fn the_end_waits_for_nothing_that_is_still_to_be_freed() {
+        let freer = Freer::start().unwrap();
+        let (sender, dropped_by) = channel();
+        let (release, released) = channel();
+        freer.free(vec![Garbage::new(1, 1, Held(sender, released))]);
+        dropped_by.recv().unwrap();
+        // Comes back although the thread is held.
+        drop(freer);
+        release.send(()).unwrap();
+    }
+}
