@@ -1,5 +1,6 @@
 //! The ground floor: what every other part needs and what needs none of them.
 
+pub mod allocator;
 pub mod bytes;
 pub mod clock;
 pub mod date;

@@ -7,14 +7,20 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::base::allocator;
 use crate::table::Garbage;
 
 /// The way to the thread. It ends when this is dropped, or with the process.
 pub struct Freer {
-    sender: Sender<Vec<Garbage>>,
+    sender: Sender<Job>,
     counts: Arc<Counts>,
+}
+
+enum Job {
+    Free(Vec<Garbage>),
+    GiveBack,
 }
 
 #[derive(Default)]
@@ -30,12 +36,10 @@ impl Freer {
     /// # Errors
     /// When the system gives none.
     pub fn start() -> io::Result<Self> {
-        let (sender, receiver) = channel::<Vec<Garbage>>();
+        let (sender, receiver) = channel();
         let counts = Arc::new(Counts::default());
         let own = counts.clone();
-        std::thread::Builder::new()
-            .name("free".to_owned())
-            .spawn(move || receiver.into_iter().flatten().for_each(|piece| own.dispose(piece)))?;
+        std::thread::Builder::new().name("free".to_owned()).spawn(move || work(receiver, &own))?;
         Ok(Freer { sender, counts })
     }
 
@@ -53,10 +57,18 @@ impl Freer {
             self.counts.pending.fetch_add(piece.objects as u64, Ordering::Relaxed);
             self.counts.pending_bytes.fetch_add(piece.bytes as u64, Ordering::Relaxed);
         }
-        if let Err(returned) = self.sender.send(garbage) {
+        if let Err(returned) = self.sender.send(Job::Free(garbage))
+            && let Job::Free(garbage) = returned.0
+        {
             // The thread has gone, which only a panic in it can have caused.
-            returned.0.into_iter().for_each(|piece| self.counts.dispose(piece));
+            garbage.into_iter().for_each(|piece| self.counts.dispose(piece));
         }
+    }
+
+    /// Has free memory given back to the operating system, after all that was handed over is freed.
+    pub fn give_back(&self) {
+        // Without the thread it stays with the process, which is no fault.
+        let _ = self.sender.send(Job::GiveBack);
     }
 
     /// Objects that wait to be freed.
@@ -77,6 +89,15 @@ impl Freer {
     /// Counts what is freed from 0 again.
     pub fn forget(&self) {
         self.counts.freed.store(0, Ordering::Relaxed);
+    }
+}
+
+fn work(jobs: Receiver<Job>, counts: &Counts) {
+    for job in jobs {
+        match job {
+            Job::Free(garbage) => garbage.into_iter().for_each(|piece| counts.dispose(piece)),
+            Job::GiveBack => allocator::give_back(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::base::clock::Millis;
+use super::reclaim::Reclaimer;
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
 use crate::exec::{Context, commit::Journal, limits, tell};
@@ -18,6 +19,7 @@ const EXPIRY_SLICE: Duration = Duration::from_millis(1);
 /// Does it for ever, on a seat of its own.
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     let mut expiry = Expiry::default();
+    let mut reclaimer = Reclaimer::default();
     let mut mender = Mender::default();
     let mut wall = WallClock::default();
     let mut round = 0u64;
@@ -41,6 +43,9 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         // What was removed without a turn: while loading.
         ctx.free_garbage();
         ctx.measure_memory();
+        if reclaimer.is_due(ctx.memory_used.load(Relaxed), ctx.freer.pending_bytes()) {
+            ctx.freer.give_back();
+        }
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expiry.round(&ctx, seat).await;
         }
