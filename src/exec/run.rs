@@ -19,7 +19,7 @@ use crate::clients;
 use crate::config::Config;
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;
-use crate::table::{Address, Locked};
+use crate::table::{Address, Entry, Locked};
 
 /// Requests looked at ahead of their turn: enough misses under way to keep the memory busy, few enough that their lines
 /// are still near when they are needed.
@@ -337,6 +337,8 @@ impl<'c> Desk<'c> {
                 let at = command.only_key(request)?;
                 let key = request.arg(at);
                 let mut args = Args::new(*request, at + 1, db, now, config, chance);
+                let whole = locked.is_none() && command.spec.whole.is_some_and(|whole| whole(request));
+                let mut copy = None;
                 let mut body = |slot: &mut crate::table::Slot<'_>| {
                     if let Some(lapsed) = slot.take_lapsed() {
                         journal.lapsed(db, key, &lapsed);
@@ -355,7 +357,11 @@ impl<'c> Desk<'c> {
                     if ctx.table.is_heard() {
                         tell::by_command(ctx, journal, now, slot.take_told());
                     }
-                    let outcome = handler(&mut args, slot.entry(), reply);
+                    if whole {
+                        copy = slot.entry().and_then(Entry::copy_if_big);
+                    }
+                    let outcome =
+                        if copy.is_some() { Ok(()) } else { handler(&mut args, slot.entry(), reply) };
                     if let Some(reader) = reader {
                         ctx.tracking.remember(key, slot.hash(), reader);
                     }
@@ -365,6 +371,9 @@ impl<'c> Desk<'c> {
                     Some(locked) => body(&mut locked.open(db, key)),
                     None => ctx.table.with_seen(self.address(db, key), key, now, body),
                 }?;
+                if copy.is_some() {
+                    handler(&mut args, copy.as_ref(), reply)?;
+                }
                 Ok(Effect::None)
             }
             Run::Write(handler) => {

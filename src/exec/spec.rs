@@ -48,6 +48,9 @@ pub struct Spec {
     pub use_of_keys: Option<fn(&Request<'_>) -> u32>,
     /// The second database in which its keys lie, for the commands that work between two.
     pub other_db: Option<fn(&Request<'_>) -> Option<usize>>,
+    /// True of requests that read their value as a whole. A big one is then read from a copy that shares its parts, after the
+    /// stripe is let go.
+    pub whole: Option<fn(&Request<'_>) -> bool>,
     /// What a change that it makes of its only key is to those who listen to what happens to keys. A command whose events
     /// depend on more than that names them in its handler.
     pub event: Option<Event>,
@@ -72,6 +75,7 @@ impl Spec {
         subcommands: &[],
         use_of_keys: None,
         other_db: None,
+        whole: None,
         event: None,
         run: Run::Container,
     };

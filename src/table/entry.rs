@@ -423,6 +423,12 @@ impl Entry {
         }
     }
 
+    /// A copy of a big collection that shares its parts, for reading it after the stripe is let go; none of what is read as
+    /// quickly as it is copied.
+    pub fn copy_if_big(&self) -> Option<Entry> {
+        self.is_big().then(|| self.duplicate())
+    }
+
     /// Bytes that the entry occupies, its slot in a bucket included.
     #[inline]
     pub fn bytes(&self) -> usize {

@@ -40,7 +40,8 @@ impl Cut<'_> {
     }
 
     /// Emits every entry that the stripe held at the cut and forgets about it. To be called once for each stripe of
-    /// each database. The stripe is locked meanwhile, so `emit` should do no more than serialise into memory.
+    /// each database. The stripe is locked meanwhile, but for big values, so `emit` should do no more than serialise into
+    /// memory.
     pub fn walk_stripe(
         &self,
         number: usize,
@@ -51,13 +52,16 @@ impl Cut<'_> {
         let Some(database) = self.table.databases[place].get() else { return };
         let epoch = self.table.epoch();
         let mut stripe = database.stripes[index].lock();
+        let mut later = std::mem::take(&mut stripe.captured);
         for entry in stripe.entries_mut().filter(|entry| entry.epoch() != epoch) {
-            emit(entry.key(), entry.value(), entry.expiry());
+            match entry.copy_if_big() {
+                Some(copy) => later.push(copy),
+                None => emit(entry.key(), entry.value(), entry.expiry()),
+            }
             entry.set_epoch(epoch);
         }
-        let captured = std::mem::take(&mut stripe.captured);
         drop(stripe);
-        for entry in &captured {
+        for entry in &later {
             emit(entry.key(), entry.value(), entry.expiry());
         }
     }

@@ -466,6 +466,25 @@ fn what_a_snapshot_has_yet_to_see_is_no_garbage() {
 }
 
 #[test]
+fn a_snapshot_writes_big_values_while_their_stripe_is_free() {
+    let table = table();
+    for (key, members) in [(b"big", 100_000), (b"few", 3)] {
+        let at = table.address(0, key);
+        table.with_slot(at, key, 0, |slot| slot.put(set_of(members), Expiry::Clear));
+    }
+    let cut = table.cut().unwrap();
+    let mut seen = Vec::new();
+    (0..cut.stripes()).for_each(|stripe| {
+        cut.walk_stripe(0, stripe, |key, value, _| {
+            let is_free = table.try_lock(table.address(0, key).stripe).is_some();
+            seen.push((key.to_vec(), value.set().unwrap().len(), is_free));
+        });
+    });
+    seen.sort();
+    assert_eq!(seen, [(b"big".to_vec(), 100_000, true), (b"few".to_vec(), 3, false)]);
+}
+
+#[test]
 fn expiry_lets_go_of_a_stripe_with_many_due_keys_and_comes_back_for_the_rest() {
     let table = Table::with_stripes(1, 2, Seed::from_keys(1, 2));
     for n in 0..2000 {

@@ -18,6 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(N) where N is the size of the value.",
     syntax: "key",
     run: Run::Read(dump),
+    whole: Some(|_| true),
     ..Spec::DEFAULT
 }];
 

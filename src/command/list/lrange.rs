@@ -17,6 +17,8 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(S+N) where S is the number of chunks before the range and N is the number of elements in it",
     syntax: "key start stop",
     run: Run::Read(lrange),
+    // The usual words for all of it.
+    whole: Some(|request| request.arg(2) == b"0" && request.arg(3) == b"-1"),
     ..Spec::DEFAULT
 }];
 

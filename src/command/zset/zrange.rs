@@ -75,6 +75,8 @@ const ZRANGE: Spec = Spec {
                  returned.",
     syntax: "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
     run: Run::Read(zrange),
+    // The usual words for all of it.
+    whole: Some(|request| request.arg(2) == b"0" && request.arg(3) == b"-1"),
     ..Spec::DEFAULT
 };
 

@@ -1,0 +1,109 @@
+//! Values of many members: read as a whole they are what they are in parts, and removed they are freed in the background.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test may end itself, and uses the real disk and clock"
+)]
+
+mod support;
+
+use support::client::{Client, Value};
+use support::server::Server;
+
+/// Enough that no value of so many members is freed or read in place.
+const MEMBERS: usize = 20_000;
+
+fn members() -> Vec<String> {
+    (0..MEMBERS).map(|n| format!("member:{n:06}")).collect()
+}
+
+/// Makes a set, a list, a hash and a sorted set of them.
+fn fill(client: &mut Client) {
+    let mut requests: Vec<Vec<String>> =
+        ["SADD set", "RPUSH list", "HSET hash", "ZADD zset"].map(|words| split(words)).to_vec();
+    for (n, member) in members().into_iter().enumerate() {
+        requests[0].push(member.clone());
+        requests[1].push(member.clone());
+        requests[2].extend([member.clone(), format!("{n}")]);
+        requests[3].extend([format!("{n}"), member]);
+    }
+    for request in requests {
+        assert_eq!(client.try_call(&request).unwrap().error(), None);
+    }
+}
+
+fn split(words: &str) -> Vec<String> {
+    words.split(' ').map(str::to_owned).collect()
+}
+
+fn texts(reply: &Value) -> Vec<String> {
+    reply.items().iter().map(Value::text).collect()
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts
+}
+
+/// A field of INFO.
+fn info(client: &mut Client, field: &str) -> u64 {
+    let page = client.call("INFO memory").text();
+    let line = page.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_big_value_is_read_whole_as_in_a_transaction_that_holds_it() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    fill(&mut client);
+    assert_eq!(sorted(texts(&client.call("SMEMBERS set"))), members());
+    assert_eq!(texts(&client.call("LRANGE list 0 -1")), members());
+    assert_eq!(texts(&client.call("ZRANGE zset 0 -1")), members());
+    assert_eq!(sorted(texts(&client.call("HKEYS hash"))), members());
+    for request in
+        ["SMEMBERS set", "LRANGE list 0 -1", "ZRANGE zset 0 -1 WITHSCORES", "HGETALL hash", "DUMP set"]
+    {
+        let alone = client.call(request).render();
+        client.call("MULTI");
+        client.call(request);
+        let held = client.call("EXEC");
+        assert_eq!(held.items()[0].render(), alone, "{request}");
+    }
+}
+
+#[test]
+fn big_values_are_freed_in_the_background_however_they_are_removed() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let ways: [(&[&str], u64); 6] = [
+        (&["DEL set list hash zset"], 4),
+        (&["UNLINK set list hash zset"], 4),
+        (&["SET set v", "SET list v", "SET hash v", "SET zset v"], 4),
+        (&["SET few v", "RENAME few list"], 1),
+        (&["SADD few a", "SUNIONSTORE zset few"], 1),
+        (&["FLUSHALL SYNC"], 4),
+    ];
+    for (requests, freed) in ways {
+        client.call("FLUSHALL");
+        fill(&mut client);
+        await_freed(&mut client);
+        client.call("CONFIG RESETSTAT");
+        for request in requests {
+            assert_eq!(client.call(request).error(), None, "{request}");
+        }
+        await_freed(&mut client);
+        assert_eq!(info(&mut client, "lazyfreed_objects"), freed, "{requests:?}");
+    }
+}
+
+fn await_freed(client: &mut Client) {
+    while info(client, "lazyfree_pending_objects") > 0 {
+        std::thread::yield_now();
+    }
+}
