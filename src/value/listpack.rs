@@ -414,15 +414,14 @@ impl Listpack {
         }
     }
 
-    /// Makes room for `added` bytes. Vectors double by themselves; packs are many and small, so they grow by a quarter:
-    /// still a constant number of copies per byte, and closer to what is needed.
+    /// Makes room for `added` bytes. Vectors double by themselves; packs are many and small, so they grow as allocators do,
+    /// in four steps from each power of two to the next. That is still a constant number of copies per byte, takes nothing
+    /// that the allocator would not take anyway, and a list's chunk of 8 KiB never has room for more.
     fn make_room(&mut self, added: usize) {
         let needed = self.0.len() + added;
         if needed > self.0.capacity() {
-            let wanted = (needed + needed / 4).next_multiple_of(16);
-            // A single large string is not going to be followed by many.
-            let wanted = if added > needed / 2 { needed.next_multiple_of(16) } else { wanted };
-            self.0.reserve_exact(wanted - self.0.len());
+            let step = (needed.next_power_of_two() / 8).max(16);
+            self.0.reserve_exact(needed.next_multiple_of(step) - self.0.len());
         }
     }
 }

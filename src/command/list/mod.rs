@@ -150,6 +150,10 @@ fn pop(slot: &mut Slot<'_>, end: End, most: usize, reply: &mut Reply<'_>) -> Res
     let Some(list) = list_of(slot.entry())? else { return Ok(0) };
     let (length, count) = (list.len(), most.min(list.len()));
     match end {
+        _ if count == 1 => {
+            let element = list.get(if end == End::Left { 0 } else { length - 1 });
+            element.into_iter().for_each(|element| answer(element, reply));
+        }
         End::Left => list.range(0, count).for_each(|element| answer(element, reply)),
         End::Right => list.range_back(0, count).for_each(|element| answer(element, reply)),
     }

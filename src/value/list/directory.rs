@@ -326,7 +326,7 @@ impl Directory {
         Some(Arc::unwrap_or_clone(pack))
     }
 
-    /// Finds an index by adding up groups from the nearer end, then the chunks of one group.
+    /// Finds an index by adding up groups from the nearer end, then the chunks of one group in the same way.
     fn locate(&self, index: usize) -> Option<Place> {
         if index >= self.len {
             return None;
@@ -347,11 +347,22 @@ impl Directory {
             }
             left = index - before;
         }
-        for (chunk, slot) in self.groups[group].slots.iter().enumerate() {
-            if left < slot.len {
-                return Some(Place { group, chunk, index: left });
+        let Group { len, slots } = &self.groups[group];
+        if left < len / 2 {
+            for (chunk, slot) in slots.iter().enumerate() {
+                if left < slot.len {
+                    return Some(Place { group, chunk, index: left });
+                }
+                left -= slot.len;
             }
-            left -= slot.len;
+        } else {
+            let mut before = *len;
+            for (chunk, slot) in slots.iter().enumerate().rev() {
+                before -= slot.len;
+                if before <= left {
+                    return Some(Place { group, chunk, index: left - before });
+                }
+            }
         }
         None
     }

@@ -79,6 +79,16 @@ fn what_shrinks_becomes_short_again_and_gives_its_memory_back() {
 }
 
 #[test]
+fn a_chunk_has_room_for_no_more_than_it_may_take() {
+    let (mut list, limit) = (List::new(), ChunkLimit::DEFAULT);
+    for n in 0..5000 {
+        list.push_back(format!("element:{n:09}").as_bytes(), limit);
+        list.push_front(format!("element:{n:09}").as_bytes(), limit);
+        assert!(list.packs().all(|pack| pack.heap_bytes() <= 8192), "{n}");
+    }
+}
+
+#[test]
 fn removing_most_elements_joins_the_chunks() {
     let (mut list, limit) = (List::new(), ChunkLimit::DEFAULT);
     for n in 0..200_000 {
