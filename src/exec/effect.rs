@@ -48,13 +48,16 @@ pub struct Record {
 impl Record {
     /// Adds a command.
     pub fn push<const N: usize>(&mut self, words: [&[u8]; N]) {
-        encode_command(&mut self.bytes, words.into_iter());
-        self.commands += 1;
+        self.push_words(&words);
     }
 
     /// Adds a command of any number of words.
-    pub fn push_words<'w>(&mut self, words: impl ExactSizeIterator<Item = &'w [u8]>) {
-        encode_command(&mut self.bytes, words);
+    pub fn push_words(&mut self, words: &[&[u8]]) {
+        /// What an argument takes besides its bytes, at most: its length, and the ends of both lines.
+        const AROUND_MAX: usize = 16;
+        // Asked for once, as there is an effect for every SPOP.
+        self.bytes.reserve(AROUND_MAX + words.iter().map(|word| AROUND_MAX + word.len()).sum::<usize>());
+        encode_command(&mut self.bytes, words.iter().copied());
         self.commands += 1;
     }
 

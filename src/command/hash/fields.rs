@@ -34,7 +34,7 @@ pub(super) fn push(record: &mut Record, words: &[&[u8]], names: &[&[u8]]) {
     let mut number = itoa::Buffer::new();
     let count = number.format(names.len()).as_bytes();
     let all: Vec<&[u8]> = words.iter().chain([&b"FIELDS"[..], count].iter()).chain(names).copied().collect();
-    record.push_words(all.into_iter());
+    record.push_words(&all);
 }
 
 /// The effect of one such command.
@@ -52,6 +52,6 @@ pub(super) fn removed(slot: &Slot<'_>, names: &[&[u8]]) -> Effect {
     let mut words: Vec<&[u8]> = vec![b"HDEL", slot.key()];
     words.extend(names);
     let mut record = Record::default();
-    record.push_words(words.into_iter());
+    record.push_words(&words);
     Effect::Instead(record)
 }

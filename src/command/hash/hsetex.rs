@@ -139,7 +139,7 @@ fn record(pairs: &[(&[u8], &[u8])], slot: &Slot<'_>) -> Result<Record, Refusal> 
     let mut record = Record::default();
     let mut words: Vec<&[u8]> = vec![b"HSET", slot.key()];
     words.extend(pairs.iter().flat_map(|&(name, value)| [name, value]));
-    record.push_words(words.into_iter());
+    record.push_words(&words);
     let mut due: BTreeMap<Millis, Vec<&[u8]>> = BTreeMap::new();
     let hash = hash_of(slot.entry())?;
     for &(name, _) in pairs {

@@ -113,7 +113,7 @@ fn restore(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> R
         words.push(b"REPLACE");
     }
     let mut record = Record::default();
-    record.push_words(words.into_iter());
+    record.push_words(&words);
     Ok(Effect::Instead(record))
 }
 

@@ -122,7 +122,7 @@ fn store(lookup: &Lookup<'_>, target: &[u8], list: List) -> (Effect, Vec<Happeni
         for chunk in elements.chunks(RECORD_ELEMENTS) {
             let mut words: Vec<&[u8]> = vec![b"RPUSH", target];
             words.extend(chunk.iter().map(Vec::as_slice));
-            record.push_words(words.into_iter());
+            record.push_words(&words);
         }
         if list.is_empty() {
             slot.remove();

@@ -67,7 +67,7 @@ fn spop(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Resu
             let mut words: Vec<&[u8]> = vec![b"SREM", slot.key()];
             words.extend(members.iter().map(Vec::as_slice));
             let mut record = Record::default();
-            record.push_words(words.into_iter());
+            record.push_words(&words);
             Effect::Instead(record)
         }
     })

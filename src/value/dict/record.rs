@@ -57,6 +57,18 @@ impl<'a> Record<'a> {
         out.extend_from_slice(self.value.unwrap_or_default());
     }
 
+    /// Writes the record over one of the same member that takes as many bytes and has a deadline if this one has: only
+    /// deadline and value can differ.
+    pub(super) fn overwrite(&self, bytes: &mut [u8]) {
+        let value = self.value.unwrap_or_default();
+        let (head, old) = bytes.split_at_mut(bytes.len() - value.len());
+        old.copy_from_slice(value);
+        if self.deadline != NEVER {
+            let at = head.len() - self.member.len() - self.deadline_size();
+            head[at..at + self.deadline_size()].copy_from_slice(&self.deadline.to_le_bytes());
+        }
+    }
+
     /// The record at the front of `bytes`; none if they are not one.
     #[inline]
     pub(super) fn read(bytes: &'a [u8]) -> Option<Record<'a>> {
@@ -135,6 +147,22 @@ mod tests {
             prop_assert_eq!(bytes.len(), record.size());
             (0..bytes.len()).for_each(|cut| assert_eq!(Record::read(&bytes[..cut]), None));
             bytes.push(after);
+            prop_assert_eq!(Record::read(&bytes), Some(record));
+        }
+
+        #[test]
+        fn what_is_written_over_is_read(
+            member in prop::collection::vec(any::<u8>(), 0..200),
+            old in prop::collection::vec(any::<u8>(), 0..200),
+            fill in any::<u8>(),
+            deadlines in prop::option::of((0..i64::MAX, 0..i64::MAX)),
+        ) {
+            let (before, after) = deadlines.map_or((NEVER, NEVER), |(before, after)| (before, after));
+            let mut bytes = Vec::new();
+            Record { member: &member, value: Some(&old), deadline: before }.write(&mut bytes);
+            let new = vec![fill; old.len()];
+            let record = Record { member: &member, value: Some(&new), deadline: after };
+            record.overwrite(&mut bytes);
             prop_assert_eq!(Record::read(&bytes), Some(record));
         }
 

@@ -207,11 +207,7 @@ impl Segment {
         let same_shape = size == old_size && (record.deadline != NEVER) == (old_deadline != NEVER);
         if mark.place & IN_LARGE == 0 && same_shape {
             // Counters and the like keep their length most of the time: written over, nothing is wasted.
-            let end = self.bytes.len();
-            self.reserve(size);
-            record.write(&mut self.bytes);
-            self.bytes.copy_within(end.., place);
-            self.bytes.truncate(end);
+            record.overwrite(&mut self.bytes[place..place + size]);
             return;
         }
         self.discard(mark, old_size);
@@ -322,6 +318,9 @@ impl Segment {
     /// Appends copies of those of another's members that `keep` agrees to; their hashes must not be below those here.
     fn extend(&mut self, from: &Segment, range: std::ops::Range<usize>, keep: impl Fn(&Record<'_>) -> bool) {
         self.marks.reserve_exact(range.len());
+        // What they take by proportion, and room for a few more.
+        let bytes = from.live_bytes() * range.len() / from.len().max(1);
+        self.bytes.reserve_exact(bytes + bytes / 8);
         for &mark in &from.marks[range] {
             let record = from.at(mark);
             if !keep(&record) {

@@ -73,7 +73,7 @@ impl Made {
         }
         let words: Vec<&[u8]> =
             std::iter::once(b"MSET".as_slice()).chain(self.words.iter().map(Vec::as_slice)).collect();
-        self.record.push_words(words.into_iter());
+        self.record.push_words(&words);
         self.words.clear();
         self.bytes = 0;
     }
