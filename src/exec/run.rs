@@ -101,6 +101,8 @@ impl<'c> Desk<'c> {
         let mut count = 0;
         // Pipelines mostly repeat themselves: the same name with as many words is the same command.
         let mut last: Option<(Request<'r>, &'c Command)> = None;
+        // And so do keys: a queue is pushed to again and again.
+        let mut known: Option<(&'r [u8], Address)> = None;
         for (request, prepared) in requests.zip(ahead.iter_mut()) {
             let again = last.filter(|(last, _)| last.len() == request.len() && last.name() == request.name());
             let command = match again {
@@ -116,10 +118,18 @@ impl<'c> Desk<'c> {
             last = (!command.is_subcommand).then_some((request, command));
             let mut hash = None;
             if let Ok(at) = command.only_key(&request) {
-                let address = table.address(session.db, request.arg(at));
-                table.prefetch_stripe(address);
-                addresses[count] = address;
-                count += 1;
+                let key = request.arg(at);
+                let address = match known {
+                    Some((known, address)) if known == key => address,
+                    _ => {
+                        let address = table.address(session.db, key);
+                        table.prefetch_stripe(address);
+                        addresses[count] = address;
+                        count += 1;
+                        address
+                    }
+                };
+                known = Some((key, address));
                 hash = Some(address.hash());
             }
             *prepared = Some(Prepared { command, hash });
