@@ -6,10 +6,13 @@
 mod outbox;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as Task, Poll};
 
+use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
@@ -49,14 +52,14 @@ pub mod flag {
     pub const GONE: u32 = 1 << 12;
 }
 
-/// One connection, as seen from outside of it.
+/// One connection, as seen from outside of it. There may be very many, so what few have is behind a pointer.
 pub struct Client {
     /// Never used twice.
     pub id: u64,
     /// Peer, as `ip:port` or the socket's path with `:0`.
-    pub address: String,
+    pub address: Box<str>,
     /// Own end.
-    pub local: String,
+    pub local: Box<str>,
     /// The descriptor's number, for CLIENT LIST.
     pub descriptor: i32,
     /// When it connected.
@@ -85,18 +88,21 @@ pub struct Client {
     pub commands: AtomicU64,
     /// Bytes read from it and written to it.
     pub traffic: [AtomicU64; 2],
-    names: Mutex<Names>,
-    outbox: Outbox,
+    /// None while it has said nothing about itself.
+    names: Mutex<Option<Box<Names>>>,
+    /// There once something was posted, or was written that the socket did not take at once.
+    outbox: OnceLock<Box<Outbox>>,
     killed: AtomicBool,
     /// More was to be sent to it than may wait.
     overfull: AtomicBool,
-    /// Wakes its connection for its end.
-    end: Notify,
     /// Wakes its connection for what was posted, or for its end.
-    wake: Notify,
+    wake: AtomicWaker,
     /// There while the client sleeps and can be woken.
     asleep: Mutex<Option<oneshot::Sender<Wake>>>,
 }
+
+/// The user that every client is: there is no other.
+pub const DEFAULT_USER: &str = "default";
 
 /// What others end a client's sleep with.
 #[derive(Debug)]
@@ -129,8 +135,6 @@ pub struct Names {
     pub library: String,
     /// CLIENT SETINFO LIB-VER.
     pub version: String,
-    /// The user it is authenticated as.
-    pub user: String,
 }
 
 impl Client {
@@ -138,8 +142,8 @@ impl Client {
     pub fn new(id: u64, arrival: Arrival) -> Self {
         Client {
             id,
-            address: arrival.address,
-            local: arrival.local,
+            address: arrival.address.into(),
+            local: arrival.local.into(),
             descriptor: arrival.descriptor,
             since: arrival.now,
             last_use: AtomicI64::new(arrival.now),
@@ -154,24 +158,23 @@ impl Client {
             subscriptions: Default::default(),
             commands: AtomicU64::new(0),
             traffic: Default::default(),
-            names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
-            outbox: Outbox::default(),
+            names: Mutex::default(),
+            outbox: OnceLock::new(),
             killed: AtomicBool::new(false),
             overfull: AtomicBool::new(false),
-            end: Notify::new(),
-            wake: Notify::new(),
+            wake: AtomicWaker::new(),
             asleep: Mutex::default(),
         }
     }
 
     /// What it calls itself.
     pub fn names(&self) -> Names {
-        self.names.lock().clone()
+        self.names.lock().as_deref().cloned().unwrap_or_default()
     }
 
     /// Changes what it calls itself.
     pub fn rename(&self, change: impl FnOnce(&mut Names)) {
-        change(&mut self.names.lock());
+        change(self.names.lock().get_or_insert_default());
     }
 
     /// Sets or clears bits of the flags.
@@ -191,8 +194,7 @@ impl Client {
     /// Asks its worker to end the connection.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::Release);
-        self.end.notify_one();
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// True when the connection is to end.
@@ -228,8 +230,8 @@ impl Client {
         if self.is_killed() {
             return;
         }
-        match self.outbox.post(len, self.bound(bounds), bounds.now, write) {
-            Posted::First => self.wake.notify_one(),
+        match self.outbox().post(len, self.bound(bounds), bounds.now, write) {
+            Posted::First => self.wake.wake(),
             Posted::More => {}
             Posted::Full => self.end_overfull(),
         }
@@ -237,7 +239,8 @@ impl Client {
 
     /// Ends it if more waits for it than may.
     pub fn check_outbox(&self, bounds: &Bounds) {
-        if !self.is_killed() && self.outbox.is_over(self.bound(bounds), bounds.now) {
+        let Some(outbox) = self.outbox.get() else { return };
+        if !self.is_killed() && outbox.is_over(self.bound(bounds), bounds.now) {
             self.end_overfull();
         }
     }
@@ -253,28 +256,37 @@ impl Client {
 
     /// Appends to `out` what waits to be sent to it.
     pub fn take_posted(&self, out: &mut Vec<u8>) {
-        self.outbox.take(out, || {});
+        self.outbox().take(out, || {});
     }
 
     /// Switches its protocol. What waits to be sent in the one before is appended to `out`.
     pub fn switch_protocol(&self, protocol: u32, out: &mut Vec<u8>) {
-        self.outbox.take(out, || self.protocol.store(protocol, Ordering::Relaxed));
+        self.outbox().take(out, || self.protocol.store(protocol, Ordering::Relaxed));
     }
 
     /// True when something waits to be sent to it.
     #[inline]
     pub fn has_posted(&self) -> bool {
-        self.outbox.is_filled()
+        self.outbox.get().is_some_and(|outbox| outbox.is_filled())
     }
 
     /// Bytes that wait to be sent to it and that nobody has begun to write.
     pub fn posted_bytes(&self) -> u64 {
-        self.outbox.len() as u64
+        self.outbox.get().map_or(0, |outbox| outbox.len() as u64)
     }
 
     /// Bytes being written to it.
-    pub fn output(&self) -> &AtomicU64 {
-        &self.outbox.writing
+    pub fn output(&self) -> u64 {
+        self.outbox.get().map_or(0, |outbox| outbox.writing.load(Ordering::Relaxed))
+    }
+
+    /// Tells how many bytes are being written to it.
+    pub fn show_output(&self, bytes: u64) {
+        self.outbox().writing.store(bytes, Ordering::Relaxed);
+    }
+
+    fn outbox(&self) -> &Outbox {
+        self.outbox.get_or_init(Box::default)
     }
 
     /// Falls asleep: from now on it can be woken, once, with what the receiver gets.
@@ -306,16 +318,20 @@ impl Client {
         self.asleep.lock().take().is_some()
     }
 
-    /// Comes back when it was killed or something was posted. It may come back without either.
-    pub async fn woken(&self) {
-        self.wake.notified().await;
+    /// Ready once it was killed or something was posted. Only the task that its connection belongs to may ask: it is the
+    /// one that is woken.
+    pub fn poll_woken(&self, task: &mut Task<'_>) -> Poll<()> {
+        self.wake.register(task.waker());
+        if self.is_killed() || self.has_posted() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Comes back when it was killed.
+    /// Comes back when it was killed. As [`Client::poll_woken`], for the task of its connection.
     pub async fn killed(&self) {
-        while !self.is_killed() {
-            self.end.notified().await;
-        }
+        poll_fn(|task| {
+            self.wake.register(task.waker());
+            if self.is_killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 

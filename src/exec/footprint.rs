@@ -26,7 +26,7 @@ impl Footprint {
         let dataset = ctx.table.bytes() as u64;
         let of_client = |client: &crate::clients::Client| {
             client.query.iter().map(|bytes| bytes.load(Relaxed)).sum::<u64>()
-                + client.output().load(Relaxed)
+                + client.output()
                 + client.posted_bytes()
         };
         let clients = ctx.clients.list().iter().map(|client| of_client(client)).sum();

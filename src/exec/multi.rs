@@ -18,7 +18,7 @@ use super::{tell, wait};
 use crate::base::refusal::Refusal;
 use crate::resp::reply::Reply;
 use crate::resp::request::{OwnedRequest, Request};
-use crate::table::{Locked, Slot, Watch};
+use crate::table::{Locked, Slot};
 
 /// Commands queued by MULTI.
 #[derive(Default)]
@@ -71,12 +71,12 @@ impl Transaction {
 
 /// Forgets the watched keys. No stripe may be locked.
 pub fn unwatch(ctx: &Context, session: &mut Session) {
-    for (db, key) in std::mem::take(&mut session.watched) {
-        let address = ctx.table.address(db, &key);
+    let Some(watched) = session.watched.take() else { return };
+    for (db, key) in &watched.keys {
+        let address = ctx.table.address(*db, key);
         // No time is right here: an expired key must not be removed without a record.
-        ctx.table.with_slot(address, &key, i64::MIN, |slot| slot.unwatch(&session.watch));
+        ctx.table.with_slot(address, key, i64::MIN, |slot| slot.unwatch(&watched.watch));
     }
-    session.watch = Watch::default();
 }
 
 impl Desk<'_> {
@@ -105,7 +105,7 @@ impl Desk<'_> {
         } else {
             let ctx = self.ctx;
             let mut addresses: SmallVec<[_; 16]> =
-                session.watched.iter().map(|(db, key)| ctx.table.address(*db, key)).collect();
+                session.watched_keys().iter().map(|(db, key)| ctx.table.address(*db, key)).collect();
             for queued in &transaction.requests {
                 let request = queued.as_request();
                 let Ok(command) = ctx.registry.resolve(&request) else { continue };
@@ -145,7 +145,7 @@ impl Desk<'_> {
         let ctx = self.ctx;
         let mut journal = Journal::Unit(Unit::default());
         let now = self.now();
-        for (db, key) in &session.watched {
+        for (db, key) in session.watched_keys() {
             // Opening the slot removes a key whose time has come, which marks its watchers.
             let take = |slot: &mut Slot<'_>| (slot.take_lapsed(), slot.take_told());
             let (lapsed, told) = match &mut locked {
@@ -157,7 +157,7 @@ impl Desk<'_> {
             }
             tell::by_command(ctx, &mut journal, now, told);
         }
-        if session.watch.is_dirty() {
+        if session.watched.as_ref().is_some_and(|watched| watched.watch.is_dirty()) {
             reply.null_array();
         } else {
             reply.array(transaction.requests.len());

@@ -609,7 +609,7 @@ impl<'c> Desk<'c> {
         } else if session.client.has_flag(clients::flag::UNIX) {
             format!("unix:{}", session.client.address.trim_end_matches(":0"))
         } else {
-            session.client.address.clone()
+            session.client.address.to_string()
         };
         let mut line =
             format!("+{}.{:06} [{} {place}]", now / 1_000_000, now % 1_000_000, session.db).into_bytes();
@@ -628,7 +628,7 @@ impl<'c> Desk<'c> {
         let slow = config.slowlog_log_slower_than >= 0 && micros >= config.slowlog_log_slower_than as u64;
         if slow && !command.spec.has(flag::SKIP_SLOWLOG) {
             let client = &session.client;
-            let who = (client.address.clone(), client.names().name);
+            let who = (client.address.to_string(), client.names().name);
             let words: Vec<&[u8]> = request.iter().collect();
             let at = self.now() / 1000;
             self.ctx.slowlog.add(at, micros, words.into_iter(), who, config.slowlog_max_len as usize);

@@ -94,21 +94,28 @@ impl Flusher {
         let own_only = cfg!(feature = "canary-read-before-durable");
         let seen = if own_only { need } else { ctx.log.appended() };
         if ctx.log.durable() < seen {
-            let began = ctx.clock.elapsed();
-            self.flushed(ctx, seen).await?;
-            durable(ctx, seen).await.map_err(|fault| NotSafe(Some(fault)))?;
-            let waited = (ctx.clock.elapsed() - began).as_nanos() as u64;
-            let stats = ctx.stats.seat(self.seat);
-            stats.sync_waits.record(waited);
-            stats.sync_wait_nanos.add(waited);
+            // In a future of its own: every connection has room for this one for as long as it lives.
+            Box::pin(self.synced(ctx, seen)).await?;
         }
         Ok(())
     }
 
+    /// Comes back when the log is on the device up to `seq`.
+    async fn synced(&self, ctx: &Context, seq: Seq) -> Result<(), NotSafe> {
+        let began = ctx.clock.elapsed();
+        self.flushed(ctx, seq).await?;
+        durable(ctx, seq).await.map_err(|fault| NotSafe(Some(fault)))?;
+        let waited = (ctx.clock.elapsed() - began).as_nanos() as u64;
+        let stats = ctx.stats.seat(self.seat);
+        stats.sync_waits.record(waited);
+        stats.sync_wait_nanos.add(waited);
+        Ok(())
+    }
+
     /// Comes back when the log is with the operating system up to `seq`.
-    async fn flushed(&self, ctx: &Context, seq: Seq) -> Result<(), NotSafe> {
+    fn flushed(&self, ctx: &Context, seq: Seq) -> impl Future<Output = Result<(), NotSafe>> {
         let failures = self.state.lock().failures;
-        poll_fn(|task| {
+        poll_fn(move |task| {
             if ctx.log.written() >= seq {
                 return Poll::Ready(Ok(()));
             }
@@ -123,7 +130,6 @@ impl Flusher {
             state.waiting.push(task.waker().clone());
             Poll::Pending
         })
-        .await
     }
 }
 

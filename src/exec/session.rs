@@ -7,12 +7,11 @@ use super::multi::Transaction;
 use super::tell::Queue;
 use super::tracking::Tracked;
 use super::wait::Waiting;
-use crate::base::random::Random;
 use crate::clients::Client;
 use crate::resp::reply::Proto;
 use crate::table::Watch;
 
-/// The state of one client.
+/// The state of one client. There may be very many that are idle, so what few have is behind a pointer.
 pub struct Session {
     /// What others see of it.
     pub client: Arc<Client>,
@@ -23,19 +22,17 @@ pub struct Session {
     /// True once it may run commands: no password is set, or it gave it.
     pub authenticated: bool,
     /// Commands queued by MULTI.
-    pub transaction: Option<Transaction>,
+    pub transaction: Option<Box<Transaction>>,
     /// True while EXEC runs its commands: nothing may wait then.
     pub in_exec: bool,
     /// True while a script runs its commands.
     pub in_script: bool,
-    /// Marked when a watched key changes.
-    pub watch: Watch,
-    /// The watched keys.
-    pub watched: Vec<(usize, Vec<u8>)>,
+    /// What it watches; none when that is nothing.
+    pub watched: Option<Box<Watched>>,
     /// What it has chosen by CLIENT TRACKING ON.
     pub tracking: Option<Box<Tracked>>,
     /// The keys that its command waits for.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<Box<Waiting>>,
     /// What becomes of its replies.
     pub replies: Replies,
     /// The reply of the command that waits is not sent.
@@ -54,8 +51,15 @@ pub struct Session {
     pub monitor: bool,
     /// The log's sequence number that must be safe before the replies so far may leave.
     pub need: u64,
-    /// Chance for SPOP, RANDOMKEY and the like.
-    pub random: Random,
+}
+
+/// WATCH.
+#[derive(Default)]
+pub struct Watched {
+    /// Marked when one of the keys changes.
+    pub watch: Watch,
+    /// The keys, each with its database.
+    pub keys: Vec<(usize, Vec<u8>)>,
 }
 
 /// CLIENT REPLY.
@@ -75,7 +79,6 @@ pub enum Replies {
 impl Session {
     /// The session of a new connection.
     pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
-        let random = Random::seeded(client.id ^ client.since as u64);
         Session {
             client,
             db: 0,
@@ -84,8 +87,7 @@ impl Session {
             transaction: None,
             in_exec: false,
             in_script: false,
-            watch: Watch::default(),
-            watched: Vec::new(),
+            watched: None,
             tracking: None,
             waiting: None,
             replies: Replies::On,
@@ -97,7 +99,6 @@ impl Session {
             outgoing: Queue::default(),
             monitor: false,
             need: 0,
-            random,
         }
     }
 
@@ -105,6 +106,11 @@ impl Session {
     #[inline]
     pub(super) fn is_told(&self) -> bool {
         self.subscriptions.is_some() || !self.early.is_empty()
+    }
+
+    /// The keys that it watches.
+    pub fn watched_keys(&self) -> &[(usize, Vec<u8>)] {
+        self.watched.as_ref().map_or(&[], |watched| &watched.keys)
     }
 
     /// Switches the protocol. What was posted in the one before is sent before it.

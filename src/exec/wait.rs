@@ -138,7 +138,7 @@ pub(super) fn get_in_line(
     for (db, key) in &names {
         locked.wait(*db, key, &waiter);
     }
-    session.waiting = Some(Waiting { keys: names, waiter, seat, wake });
+    session.waiting = Some(Box::new(Waiting { keys: names, waiter, seat, wake }));
 }
 
 /// Takes a session out of all lines, if it is in any. The caller must not be in a turn.

@@ -12,7 +12,6 @@ use redis_protocol::resp2::types::OwnedFrame;
 use super::Gateway;
 use super::answer::Refused;
 use crate::base::clock::Millis;
-use crate::base::random::Random;
 use crate::clients::Client;
 use crate::exec::run::{Desk, Flow};
 use crate::exec::{Session, Wait, sleep};
@@ -69,7 +68,6 @@ pub(super) async fn call_all(
     let ctx = &gateway.ctx;
     // Who has come through the door has shown what there was to show.
     let mut session = Session::new(client.clone(), true);
-    session.random = Random::seeded(gateway.random.lock().next_u64());
     let mut replies = Replies::default();
     while replies.ends.len() < requests.len() {
         match turn(gateway, &mut session, requests, &mut replies) {

@@ -23,7 +23,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 
 use super::{Gateway, door, router};
-use crate::base::random::Random;
 use crate::clients::{Arrival, Client, is_local};
 use crate::exec::safety::Flusher;
 use crate::exec::{Context, sleep};
@@ -49,7 +48,6 @@ pub fn start(ctx: &Arc<Context>, seat: usize, sockets: Vec<std::net::TcpListener
         ctx: ctx.clone(),
         seat,
         flusher: Flusher::new(seat),
-        random: parking_lot::Mutex::new(Random::from_os()),
         listening: Default::default(),
     });
     std::thread::Builder::new().name("http".to_owned()).spawn(move || {

@@ -32,9 +32,7 @@ use std::sync::atomic::AtomicBool;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{any, get};
-use parking_lot::Mutex;
 
-use crate::base::random::Random;
 use crate::exec::Context;
 use crate::exec::safety::Flusher;
 use answer::Refused;
@@ -47,8 +45,6 @@ struct Gateway {
     /// The gateway's seat: nobody else may use it.
     seat: usize,
     flusher: Flusher,
-    /// Where the chance of each request's session comes from: a session as short as that has no time to become random.
-    random: Mutex<Random>,
     /// A page of the console is listening to commands.
     listening: AtomicBool,
 }

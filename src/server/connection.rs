@@ -35,23 +35,8 @@ const OUTPUT_MAX: usize = 1024 * 1024;
 /// a client announces costs nothing, only what it sends.
 const READ_AHEAD_MIN: usize = 16 * 1024;
 
-/// Serves a connection until either side ends it, or until it shall move to another worker and is handed back.
-pub(super) async fn serve(passenger: Passenger, worker: Rc<Worker>) -> io::Result<Option<Passenger>> {
-    let Passenger { socket, client, session } = passenger;
-    match socket {
-        Socket::Tcp(stream) => {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            Connection::new(stream, worker, client, session).run().await
-        }
-        Socket::Unix(stream) => {
-            let stream = tokio::net::UnixStream::from_std(stream)?;
-            Connection::new(stream, worker, client, session).run().await
-        }
-    }
-}
-
 /// A socket that can leave its runtime.
-trait Stream: AsyncRead + AsyncWrite + Unpin {
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
     fn into_socket(self) -> io::Result<Socket>;
 }
 
@@ -67,14 +52,21 @@ impl Stream for tokio::net::UnixStream {
     }
 }
 
-struct Connection<S> {
+/// What it holds while nothing comes is what ten thousand idle ones cost: the buffers of a turn are the worker's, and what is
+/// seldom waited for is waited for in a future of its own.
+pub(super) struct Connection<S> {
     stream: S,
     worker: Rc<Worker>,
     session: Box<Session>,
+    /// None while all that came has been run.
+    unrun: Option<Box<Unrun>>,
+}
+
+/// Input that is not yet run: an unfinished command, or what stands behind one that sleeps.
+#[derive(Default)]
+struct Unrun {
+    bytes: Vec<u8>,
     parser: RequestParser,
-    batch: Batch,
-    /// Input that is not yet run: an unfinished command, or what stands behind one that sleeps.
-    input: Vec<u8>,
     /// Bytes that the unfinished command still lacks, as far as known.
     lacking: usize,
 }
@@ -106,29 +98,45 @@ enum Stop {
 }
 
 impl<S: Stream> Connection<S> {
-    fn new(stream: S, worker: Rc<Worker>, client: Arc<Client>, session: Option<Box<Session>>) -> Self {
+    /// A connection in its worker's care.
+    pub(super) fn new(
+        stream: S,
+        worker: Rc<Worker>,
+        client: Arc<Client>,
+        session: Option<Box<Session>>,
+    ) -> Self {
         let session = session.unwrap_or_else(|| {
             let authenticated = !worker.ctx.settings.load().has_password();
             Box::new(Session::new(client, authenticated))
         });
-        let (parser, batch) = (RequestParser::new(), Batch::new());
-        Connection { stream, worker, session, parser, batch, input: Vec::new(), lacking: 0 }
+        Connection { stream, worker, session, unrun: None }
     }
 
-    async fn run(mut self) -> io::Result<Option<Passenger>> {
-        let outcome = self.turns().await;
+    /// Serves it until either side ends it, or until it shall move to another worker and is handed back to `ended`.
+    ///
+    /// A block, because an async function would hold the connection twice: as its argument and as its own.
+    pub(super) fn serve(
+        mut self,
+        ended: impl FnOnce(io::Result<Option<Passenger>>),
+    ) -> impl Future<Output = ()> {
+        async move {
+            let outcome = self.turns().await;
+            ended(self.end(outcome));
+        }
+    }
+
+    /// Tells what must know that it ends here, unless it goes to another worker.
+    fn end(mut self, outcome: io::Result<End>) -> io::Result<Option<Passenger>> {
         if matches!(outcome, Ok(End::Moved)) {
             let (socket, client) = (self.stream.into_socket()?, self.session.client.clone());
             return Ok(Some(Passenger { socket, client, session: Some(self.session) }));
         }
         let ctx = &self.worker.ctx;
-        if !self.session.watched.is_empty() {
-            multi::unwatch(ctx, &mut self.session);
-        }
+        multi::unwatch(ctx, &mut self.session);
         listen::unsubscribe_all(ctx, &mut self.session);
         let client = &self.session.client;
         if client.is_overfull() {
-            let (id, address) = (client.id, client.address.as_str());
+            let (id, address) = (client.id, &*client.address);
             tracing::warn!(
                 client = id,
                 address,
@@ -143,26 +151,22 @@ impl<S: Stream> Connection<S> {
     async fn turns(&mut self) -> io::Result<End> {
         let mut stop = Stop::NeedsInput;
         loop {
-            let between_turns = matches!(stop, Stop::NeedsInput) && self.input.is_empty();
+            let between_turns = matches!(stop, Stop::NeedsInput) && self.unrun.is_none();
             if between_turns && self.worker.load.takes_leave() {
                 return Ok(End::Moved);
             }
-            let mut out = self.worker.take_buffer();
+            let mut out = Vec::new();
             stop = match stop {
                 Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
                 Stop::Wait(wait) => {
-                    let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
-                    let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, *wait, &mut out);
-                    pipe.deliver_until(asleep, &mut self.stream).await?;
-                    self.run_input(&mut out)
+                    Box::pin(self.sleep(*wait, &mut out)).await?;
+                    self.run_unrun(&mut out)
                 }
                 Stop::Paused(until) => {
-                    let pipe = Pipe { worker: &self.worker, client: &self.session.client };
-                    let paused = sleep::pause(&self.worker.ctx, &self.session.client, until);
-                    pipe.deliver_until(paused, &mut self.stream).await?;
-                    self.run_input(&mut out)
+                    Box::pin(self.pause(until)).await?;
+                    self.run_unrun(&mut out)
                 }
-                Stop::OutputFull => self.run_input(&mut out),
+                Stop::OutputFull => self.run_unrun(&mut out),
                 Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
             };
             if self.session.client.is_killed() {
@@ -192,32 +196,45 @@ impl<S: Stream> Connection<S> {
 
     /// Waits for input and runs what is complete.
     async fn next_input(&mut self, out: &mut Vec<u8>) -> io::Result<Stop> {
-        let client = self.session.client.clone();
-        if client.has_posted() {
+        if self.session.client.has_posted() {
             return Ok(Stop::Woken);
         }
-        tokio::select! {
-            biased;
-            stop = poll_fn(|task| self.poll_turn(task, out)) => stop,
-            () = client.woken() => Ok(Stop::Woken),
-        }
+        poll_fn(|task| match self.poll_turn(task, out) {
+            Poll::Pending => self.session.client.poll_woken(task).map(|()| Ok(Stop::Woken)),
+            stop => stop,
+        })
+        .await
+    }
+
+    /// Sleeps for a command, whose reply is then in `out`.
+    async fn sleep(&mut self, wait: Wait, out: &mut Vec<u8>) -> io::Result<()> {
+        let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
+        let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, wait, out);
+        pipe.deliver_until(asleep, &mut self.stream).await
+    }
+
+    /// Sleeps until CLIENT PAUSE lets the next command through.
+    async fn pause(&mut self, until: Millis) -> io::Result<()> {
+        let pipe = Pipe { worker: &self.worker, client: &self.session.client };
+        let paused = sleep::pause(&self.worker.ctx, &self.session.client, until);
+        pipe.deliver_until(paused, &mut self.stream).await
     }
 
     /// Reads once and runs every complete command.
     fn poll_turn(&mut self, task: &mut Task<'_>, out: &mut Vec<u8>) -> Poll<io::Result<Stop>> {
         let worker = self.worker.clone();
-        if !self.input.is_empty() {
+        if let Some(Unrun { bytes, lacking, .. }) = self.unrun.as_deref_mut() {
             // The command under way needs more: straight into its own buffer.
-            let room = READ_AHEAD_MIN.max(self.input.len());
-            self.input.reserve(self.lacking.clamp(READ_AHEAD_MIN, room));
-            let count = match poll_read_buf(Pin::new(&mut self.stream), task, &mut self.input) {
+            let room = READ_AHEAD_MIN.max(bytes.len());
+            bytes.reserve((*lacking).clamp(READ_AHEAD_MIN, room));
+            let count = match poll_read_buf(Pin::new(&mut self.stream), task, bytes) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Stop::EndOfInput)),
                 Poll::Ready(Ok(count)) => count,
             };
             self.note_input(count);
-            return Poll::Ready(Ok(self.run_input(out)));
+            return Poll::Ready(Ok(self.run_unrun(out)));
         }
         let mut buffer = worker.read_buffer.borrow_mut();
         let mut read = ReadBuf::new(&mut buffer);
@@ -231,28 +248,32 @@ impl<S: Stream> Connection<S> {
             return Poll::Ready(Ok(Stop::EndOfInput));
         }
         self.note_input(bytes.len());
-        let (consumed, stop) = self.run_commands(bytes, out);
-        self.input.extend_from_slice(&bytes[consumed..]);
-        Poll::Ready(Ok(self.check_input(stop)))
+        let mut parser = RequestParser::new();
+        let Ran { consumed, lacking, stop } = self.run_commands(bytes, &mut parser, out);
+        if consumed < bytes.len() {
+            let bytes = bytes[consumed..].to_vec();
+            self.unrun = Some(Box::new(Unrun { bytes, parser, lacking }));
+        }
+        Poll::Ready(Ok(self.check_unrun(stop)))
     }
 
     /// Runs every complete command of the connection's own buffer.
-    fn run_input(&mut self, out: &mut Vec<u8>) -> Stop {
-        let input = std::mem::take(&mut self.input);
-        let (consumed, stop) = self.run_commands(&input, out);
-        self.input = input;
-        if consumed == self.input.len() {
-            self.input = Vec::new();
-        } else {
-            self.input.drain(..consumed);
+    fn run_unrun(&mut self, out: &mut Vec<u8>) -> Stop {
+        let mut unrun = self.unrun.take().unwrap_or_default();
+        let Ran { consumed, lacking, stop } = self.run_commands(&unrun.bytes, &mut unrun.parser, out);
+        if consumed < unrun.bytes.len() {
+            unrun.bytes.drain(..consumed);
+            unrun.lacking = lacking;
+            self.unrun = Some(unrun);
         }
-        self.check_input(stop)
+        self.check_unrun(stop)
     }
 
     /// A client that sends more than it may hold is cut off.
-    fn check_input(&self, stop: Stop) -> Stop {
+    fn check_unrun(&self, stop: Stop) -> Stop {
+        let Some(unrun) = &self.unrun else { return stop };
         let ctx = &self.worker.ctx;
-        if self.input.len() as u64 > ctx.settings.load().clients.client_query_buffer_limit {
+        if unrun.bytes.len() as u64 > ctx.settings.load().clients.client_query_buffer_limit {
             tracing::warn!(client = self.session.client.id, "closed: its query buffer is over the limit");
             ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
             return Stop::Close;
@@ -260,23 +281,27 @@ impl<S: Stream> Connection<S> {
         stop
     }
 
-    /// Runs the complete commands of `bytes`; how many bytes they took, and what ended the turn.
-    fn run_commands(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Stop) {
+    /// Runs the complete commands of `bytes`.
+    fn run_commands(&mut self, bytes: &[u8], parser: &mut RequestParser, out: &mut Vec<u8>) -> Ran {
+        if out.capacity() == 0 {
+            *out = self.worker.take_buffer();
+        }
         let worker = self.worker.clone();
+        let mut batch = worker.batch.borrow_mut();
         let mut desk = Desk::new(&worker.ctx, worker.seat);
         self.session.client.query[0].store(bytes.len() as u64, Relaxed);
-        let mut done = 0;
+        let (mut consumed, mut lacking) = (0, 0);
         let stop = loop {
             // One at a time until the password is given: then other limits hold.
             let at_once = if self.session.authenticated { BATCH_MAX } else { 1 };
             let limits = limits(&desk.config, self.session.authenticated);
-            let rest = &bytes[done..];
-            let parsed = self.parser.parse(rest, &limits, &mut self.batch, at_once);
-            let (taken, stop) = run_batch(&mut desk, &mut self.session, rest, &self.batch, out);
+            let rest = &bytes[consumed..];
+            let parsed = parser.parse(rest, &limits, &mut batch, at_once);
+            let (taken, stop) = run_batch(&mut desk, &mut self.session, rest, &batch, out);
             if let Some(stop) = stop {
                 // What stands behind will be parsed anew.
-                self.parser = RequestParser::new();
-                done += taken;
+                *parser = RequestParser::new();
+                consumed += taken;
                 break stop;
             }
             if let Some(error) = parsed.error {
@@ -284,14 +309,14 @@ impl<S: Stream> Connection<S> {
                 desk.ctx.stats.count_error("ERR");
                 break Stop::Close;
             }
-            done += parsed.consumed;
-            self.lacking = parsed.want;
-            if self.batch.len() < at_once {
+            consumed += parsed.consumed;
+            lacking = parsed.want;
+            if batch.len() < at_once {
                 break Stop::NeedsInput;
             }
         };
-        self.refresh_client(&desk, bytes.len() - done);
-        (done, stop)
+        self.refresh_client(&desk, bytes.len() - consumed);
+        Ran { consumed, lacking, stop }
     }
 
     fn refresh_client(&self, desk: &Desk<'_>, left: usize) {
@@ -299,16 +324,26 @@ impl<S: Stream> Connection<S> {
         client.last_use.store(desk.now(), Relaxed);
         client.db.store(self.session.db as u32, Relaxed);
         client.query[0].store(left as u64, Relaxed);
-        client.query[1].store(self.input.capacity() as u64, Relaxed);
+        client.query[1].store(self.unrun.as_ref().map_or(0, |unrun| unrun.bytes.capacity()) as u64, Relaxed);
         let queued = self.session.transaction.as_ref().map_or(-1, |queued| queued.len() as i64);
         client.queued.store(queued, Relaxed);
-        client.watching.store(self.session.watched.len() as u32, Relaxed);
+        client.watching.store(self.session.watched_keys().len() as u32, Relaxed);
     }
 
     fn note_input(&self, count: usize) {
         self.worker.ctx.stats.seat(self.worker.seat).bytes_in.add(count as u64);
         self.session.client.traffic[0].fetch_add(count as u64, Relaxed);
     }
+}
+
+/// What came of running the commands of a buffer.
+struct Ran {
+    /// Bytes that they took.
+    consumed: usize,
+    /// As in [`Unrun`].
+    lacking: usize,
+    /// What ended the turn.
+    stop: Stop,
 }
 
 /// The way out of a connection, for as long as its session is busy with something else.
@@ -334,7 +369,7 @@ impl Pipe<'_> {
             tokio::select! {
                 biased;
                 () = &mut sleep => return Ok(()),
-                () = self.client.woken() => {
+                () = poll_fn(|task| self.client.poll_woken(task)) => {
                     let mut posted = Vec::new();
                     self.client.take_posted(&mut posted);
                     self.make_safe(0).await?;
@@ -345,9 +380,28 @@ impl Pipe<'_> {
     }
 
     async fn write(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        // Nearly always the socket takes all at once.
+        let taken = poll_fn(|task| match Pin::new(&mut *stream).poll_write(task, out) {
+            Poll::Pending => Poll::Ready(Ok(0)),
+            ready => ready,
+        });
+        let taken = taken.await?;
+        if taken < out.len() {
+            Box::pin(self.write_on(stream, &out[taken..])).await?;
+        }
+        self.client.traffic[1].fetch_add(out.len() as u64, Relaxed);
+        self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
+        Ok(())
+    }
+
+    /// Writes to a socket that takes nothing, or not all, at once.
+    async fn write_on(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
         let mut left = out;
         while !left.is_empty() {
-            self.client.output().store(left.len() as u64, Relaxed);
+            self.client.show_output(left.len() as u64);
             // A killed client is ended even while it does not read.
             let written = tokio::select! {
                 biased;
@@ -359,11 +413,7 @@ impl Pipe<'_> {
             }
             left = &left[written..];
         }
-        if !out.is_empty() {
-            self.client.output().store(0, Relaxed);
-            self.client.traffic[1].fetch_add(out.len() as u64, Relaxed);
-            self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
-        }
+        self.client.show_output(0);
         Ok(())
     }
 }
@@ -410,5 +460,25 @@ fn limits(config: &Config, authenticated: bool) -> Limits {
         Limits { bulk_max: config.clients.proto_max_bulk_len as usize, ..Limits::default() }
     } else {
         Limits::stranger()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_what_it_makes<A, B>(_: impl FnOnce(A) -> B) -> usize {
+        size_of::<B>()
+    }
+
+    /// The largest parts of an idle connection. What goes beyond these sizes takes the next larger block of the allocator,
+    /// ten thousand times.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let task = size_of_what_it_makes(|it: Connection<tokio::net::TcpStream>| it.serve(|_| ()));
+        assert!(task <= 280, "its task has {task} bytes");
+        let (session, client) = (size_of::<Session>(), size_of::<Client>());
+        assert!(session <= 128, "its session has {session} bytes");
+        assert!(client <= 240, "what others see of it has {client} bytes");
     }
 }

@@ -1,7 +1,8 @@
 //! A worker: one thread with a runtime of its own, the connections that belong to it, and what they share.
 //!
 //! A connection is read, parsed, run and answered on the thread it belongs to; nothing is handed over. What a worker's
-//! connections share is the read buffer (an idle connection holds none), spare output buffers, and the [`Flusher`].
+//! connections share is the read buffer, the parsed commands of the turn under way, spare output buffers (an idle connection
+//! holds none of these), and the [`Flusher`].
 
 use std::cell::RefCell;
 use std::io;
@@ -12,11 +13,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use super::connection;
+use super::connection::{Connection, Stream};
 use crate::clients::Client;
 use crate::exec::safety::Flusher;
 use crate::exec::{Context, Session};
 use crate::observe::process;
+use crate::resp::request::Batch;
 
 /// Bytes of the read buffer that a worker's connections share: what a socket gives in one read at most.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -75,7 +77,10 @@ pub(super) struct Worker {
     /// Its seat.
     pub(super) seat: usize,
     pub(super) load: Arc<Load>,
+    others: Arc<OnceLock<Weak<Vec<Handle>>>>,
     pub(super) read_buffer: RefCell<Vec<u8>>,
+    /// The commands under way.
+    pub(super) batch: RefCell<Batch>,
     pub(super) flusher: Flusher,
     spare: RefCell<Vec<Vec<u8>>>,
 }
@@ -94,11 +99,13 @@ impl Handle {
                 ctx,
                 seat,
                 load: own,
+                others: siblings,
                 read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+                batch: RefCell::default(),
                 flusher: Flusher::new(seat),
                 spare: RefCell::default(),
             });
-            LocalSet::new().block_on(&runtime, work(worker, receiver, siblings));
+            LocalSet::new().block_on(&runtime, work(worker, receiver));
         })?;
         Ok(Handle { sender, load, others })
     }
@@ -132,35 +139,55 @@ impl Handle {
     }
 }
 
-async fn work(
-    worker: Rc<Worker>,
-    mut arrivals: mpsc::UnboundedReceiver<Passenger>,
-    others: Arc<OnceLock<Weak<Vec<Handle>>>>,
-) {
+async fn work(worker: Rc<Worker>, mut arrivals: mpsc::UnboundedReceiver<Passenger>) {
     let flushing = worker.clone();
     tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx).await });
     while let Some(passenger) = arrivals.recv().await {
-        let (worker, others) = (worker.clone(), others.clone());
-        tokio::task::spawn_local(async move {
-            let client = passenger.client.clone();
-            let outcome = connection::serve(passenger, worker.clone()).await;
-            worker.load.connections.fetch_sub(1, Ordering::Relaxed);
-            match outcome {
-                Ok(Some(passenger)) => {
-                    let to = worker.load.move_to.load(Ordering::Relaxed);
-                    let others = others.get().and_then(Weak::upgrade);
-                    if let Some(other) = others.as_ref().and_then(|others| others.get(to)) {
-                        other.adopt(passenger);
-                        return;
-                    }
-                }
-                Ok(None) => {}
-                Err(fault) => {
-                    tracing::debug!(client = client.id, address = client.address, %fault, "connection ended");
+        let Passenger { socket, client, session } = passenger;
+        let stay = Stay { worker: worker.clone(), client };
+        match socket {
+            Socket::Tcp(stream) => stay.begin(tokio::net::TcpStream::from_std(stream), session),
+            Socket::Unix(stream) => stay.begin(tokio::net::UnixStream::from_std(stream), session),
+        }
+    }
+}
+
+/// A connection's stay with a worker.
+struct Stay {
+    worker: Rc<Worker>,
+    client: Arc<Client>,
+}
+
+impl Stay {
+    fn begin<S: Stream>(self, stream: io::Result<S>, session: Option<Box<Session>>) {
+        match stream {
+            Ok(stream) => {
+                let (worker, client) = (self.worker.clone(), self.client.clone());
+                let connection = Connection::new(stream, worker, client, session);
+                tokio::task::spawn_local(connection.serve(move |outcome| self.end(outcome)));
+            }
+            Err(fault) => self.end(Err(fault)),
+        }
+    }
+
+    fn end(self, outcome: io::Result<Option<Passenger>>) {
+        let Stay { worker, client } = self;
+        worker.load.connections.fetch_sub(1, Ordering::Relaxed);
+        match outcome {
+            Ok(Some(passenger)) => {
+                let to = worker.load.move_to.load(Ordering::Relaxed);
+                let others = worker.others.get().and_then(Weak::upgrade);
+                if let Some(other) = others.as_ref().and_then(|others| others.get(to)) {
+                    other.adopt(passenger);
+                    return;
                 }
             }
-            worker.ctx.clients.leave(&client);
-        });
+            Ok(None) => {}
+            Err(fault) => {
+                tracing::debug!(client = client.id, address = client.address, %fault, "connection ended");
+            }
+        }
+        worker.ctx.clients.leave(&client);
     }
 }
 

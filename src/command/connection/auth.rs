@@ -5,6 +5,7 @@
 
 use crate::base::refusal::Refusal;
 use crate::base::secret::is_same;
+use crate::clients::DEFAULT_USER;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -21,9 +22,6 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     run: Run::Host(auth),
     ..Spec::DEFAULT
 }];
-
-/// The user that every connection starts as.
-pub(super) const DEFAULT_USER: &str = "default";
 
 const NO_PASSWORD: Refusal = Refusal::line(
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
@@ -64,6 +62,5 @@ pub(super) fn authenticate(
         return Err(Refusal::line("WRONGPASS invalid username-password pair or user is disabled."));
     }
     session.authenticated = true;
-    session.client.rename(|names| names.user = DEFAULT_USER.to_owned());
     Ok(())
 }

@@ -42,10 +42,7 @@ fn reset(
     session.no_touch = false;
     session.client.set_flag(bit::NO_TOUCH | bit::NO_EVICT, false);
     session.authenticated = ctx.settings.load().access.requirepass.is_empty();
-    session.client.rename(|names| {
-        names.name = String::new();
-        names.user = super::auth::DEFAULT_USER.to_owned();
-    });
+    session.client.rename(|names| names.name = String::new());
     listen::unsubscribe_all(ctx, session);
     session.speak(Proto::Resp2);
     reply.set_proto(Proto::Resp2);

@@ -21,7 +21,7 @@ fn random_key(
     session: &mut Session,
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
-    match ctx.table.random_key(session.db, args.now(), &mut session.random) {
+    match ctx.table.random_key(session.db, args.now(), &mut args.random()) {
         Some(key) => reply.bulk(&key),
         None => reply.null(),
     }

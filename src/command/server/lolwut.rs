@@ -26,7 +26,7 @@ const CLOTH_MAX: (usize, usize) = (200, 60);
 fn lolwut(
     args: &mut Args<'_>,
     _: &Context,
-    session: &mut Session,
+    _: &mut Session,
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     // Each version of Redis has its own picture; here there is one.
@@ -41,7 +41,7 @@ fn lolwut(
     let (columns, rows) = (size(CLOTH.0, CLOTH_MAX.0), size(CLOTH.1, CLOTH_MAX.1));
     let text = format!(
         "{}\nPinstripe ver. {}\nRedis ver. {}\n",
-        cloth(columns, rows, &mut session.random),
+        cloth(columns, rows, &mut args.random()),
         crate::base::version::VERSION,
         crate::base::version::REDIS_VERSION
     );

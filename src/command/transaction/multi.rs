@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use crate::base::refusal::Refusal;
-use crate::exec::multi::Transaction;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -34,7 +33,7 @@ fn multi(
     if session.transaction.is_some() {
         return Err(Refusal::err("MULTI calls can not be nested"));
     }
-    session.transaction = Some(Transaction::default());
+    session.transaction = Some(Box::default());
     session.client.queued.store(0, Ordering::Relaxed);
     reply.ok();
     Ok(Effect::None)

@@ -52,6 +52,7 @@ fn watch(
     }
     // The removal is recorded while the stripe is locked. As an effect it would be recorded after that, and could stand
     // behind a SET of the same key that came after it.
+    let watched = session.watched.get_or_insert_default();
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
     for key in args.rest() {
         let address = ctx.table.address(session.db, key);
@@ -60,13 +61,13 @@ fn watch(
                 journal.lapsed(session.db, key, &lapsed);
                 session.outgoing.tell(slot.take_told());
             }
-            slot.watch(&session.watch);
+            slot.watch(&watched.watch);
         });
-        session.watched.push((session.db, key.to_vec()));
+        watched.keys.push((session.db, key.to_vec()));
     }
     session.need = session.need.max(journal.last());
-    session.watched.sort_unstable();
-    session.watched.dedup();
+    watched.keys.sort_unstable();
+    watched.keys.dedup();
     reply.ok();
     Ok(Effect::None)
 }

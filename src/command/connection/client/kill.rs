@@ -4,7 +4,7 @@ use super::{Class, SUBCOMMAND};
 use crate::base::clock::Millis;
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::clients::Client;
+use crate::clients::{Client, DEFAULT_USER};
 use crate::exec::{Args, Context, Effect, Run, Session, Spec, flag};
 use crate::resp::reply::Reply;
 
@@ -97,7 +97,7 @@ impl<'a> Filter<'a> {
             && self.class.is_none_or(|class| Class::of(client) == class)
             && self.address.is_none_or(|address| client.address.as_bytes() == address)
             && self.local.is_none_or(|local| client.local.as_bytes() == local)
-            && self.user.is_none_or(|user| client.names().user.as_bytes() == user)
+            && self.user.is_none_or(|user| user == DEFAULT_USER.as_bytes())
             && self.age.is_none_or(|age| now.saturating_sub(client.since) / 1000 >= age)
     }
 }
@@ -115,7 +115,7 @@ fn age(word: &[u8]) -> Result<i64, Refusal> {
 
 fn user(word: &[u8]) -> Result<&[u8], Refusal> {
     // There is one user.
-    if word == crate::command::connection::auth::DEFAULT_USER.as_bytes() {
+    if word == DEFAULT_USER.as_bytes() {
         return Ok(word);
     }
     Err(Refusal::err(format!("No such user '{}'", String::from_utf8_lossy(word))))

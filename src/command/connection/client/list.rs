@@ -12,7 +12,7 @@ use super::{Class, SUBCOMMAND};
 use crate::base::clock::Millis;
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::clients::{Client, flag as bit};
+use crate::clients::{Client, DEFAULT_USER, flag as bit};
 use crate::exec::{Args, Context, Effect, Run, Session, Spec, flag};
 use crate::resp::reply::Reply;
 
@@ -106,7 +106,7 @@ fn refresh(session: &Session, now: Millis) {
     let client = &session.client;
     client.last_use.store(now, Relaxed);
     client.db.store(session.db as u32, Relaxed);
-    client.watching.store(session.watched.len() as u32, Relaxed);
+    client.watching.store(session.watched_keys().len() as u32, Relaxed);
     if !session.in_exec {
         client.queued.store(session.transaction.as_ref().map_or(-1, |queued| queued.len() as i64), Relaxed);
     }
@@ -117,7 +117,7 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
     let names = client.names();
     let seconds_since = |then: Millis| now.saturating_sub(then).max(0) / 1000;
     let [waiting, free] = [client.query[0].load(Relaxed), client.query[1].load(Relaxed)];
-    let (output, posted) = (client.output().load(Relaxed), client.posted_bytes());
+    let (output, posted) = (client.output(), client.posted_bytes());
     let memory = size_of::<Client>() as u64 + waiting + free + output + posted;
     let [channels, patterns, shards] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
     let command = ctx.registry.by_id(client.last_command.load(Relaxed) as usize);
@@ -142,7 +142,7 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
         watch = client.watching.load(Relaxed),
         events = if output > 0 { "rw" } else { "r" },
         cmd = command.map_or("NULL", |command| &command.full_name),
-        user = names.user,
+        user = DEFAULT_USER,
         redirect = client.redirect.load(Relaxed),
         resp = client.protocol.load(Relaxed),
         library = names.library,

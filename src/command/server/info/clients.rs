@@ -10,7 +10,7 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     let clients = ctx.clients.list();
     let query = |client: &crate::clients::Client| client.query.iter().map(|bytes| bytes.load(Relaxed)).sum();
     let longest_query: u64 = clients.iter().map(|client| query(client)).max().unwrap_or(0);
-    let longest_output = clients.iter().map(|client| client.output().load(Relaxed)).max().unwrap_or(0);
+    let longest_output = clients.iter().map(|client| client.output()).max().unwrap_or(0);
     page.field("connected_clients", clients.len());
     page.field("cluster_connections", 0);
     page.field("maxclients", ctx.settings.load().clients.maxclients);
