@@ -136,6 +136,70 @@ fn a_read_shows_nothing_that_is_not_on_the_device() {
 }
 
 #[test]
+fn a_read_of_several_keys_shows_nothing_that_is_not_on_the_device() {
+    let look = "MGET other k\r\n";
+    check(resp, ("PING\r\n", "+PONG\r\n"), "SET k v\r\n", "+OK\r\n", look, "*2\r\n$-1\r\n$1\r\nv\r\n");
+}
+
+#[test]
+fn the_absence_of_a_key_is_not_shown_before_its_removal_is_on_the_device() {
+    // Each of these takes the key away by another road.
+    for (removal, removed) in [
+        ("DEL first\r\n", ":1\r\n"),
+        ("GETDEL first\r\n", "$1\r\n1\r\n"),
+        ("RENAME first second\r\n", "+OK\r\n"),
+        ("FLUSHALL\r\n", "+OK\r\n"),
+        ("SWAPDB 0 1\r\n", "+OK\r\n"),
+        ("MULTI\r\nDEL first\r\nEXEC\r\n", "*1\r\n:1\r\n"),
+        ("EVAL \"return redis.call('del', KEYS[1])\" 1 first\r\n", ":1\r\n"),
+        ("MULTI\r\nFLUSHALL\r\nEXEC\r\n", "*1\r\n+OK\r\n"),
+    ] {
+        check(resp, ("GET first\r\n", "$1\r\n1\r\n"), removal, removed, "GET first\r\n", "$-1\r\n");
+    }
+}
+
+#[test]
+fn a_script_shows_nothing_that_is_not_on_the_device() {
+    let look = "EVAL \"return redis.call('get', KEYS[1])\" 1 k\r\n";
+    check(resp, ("PING\r\n", "+PONG\r\n"), "SET k v\r\n", "+OK\r\n", look, "$1\r\nv\r\n");
+}
+
+#[test]
+fn a_write_that_changes_nothing_does_not_tell_why_before_that_is_on_the_device() {
+    check(resp, ("PING\r\n", "+PONG\r\n"), "SET k v\r\n", "+OK\r\n", "SETNX k w\r\n", ":0\r\n");
+}
+
+#[test]
+fn who_looks_at_what_is_on_the_device_waits_for_nobody() {
+    let served = serve();
+    let mut writer = Peer::new(served.resp);
+    writer.send("SET first 1\r\n");
+    writer.hears("+OK\r\n");
+    let stripe = |key: &str| served.ctx.table.address(0, key.as_bytes()).stripe();
+    let other = (0..).map(|n| format!("key:{n}")).find(|key| stripe(key) != stripe("first")).unwrap();
+    let before = served.ctx.log.written();
+    served.disk.hold_syncs(true);
+    writer.send(&format!("SET {other} v\r\n"));
+    while served.ctx.log.written() == before {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Over both workers, the writer's among them.
+    let mut readers = [0; 4].map(|_| resp(&served));
+    for reader in &mut readers {
+        reader.send("GET first\r\n");
+        reader.hears("$1\r\n1\r\n");
+        reader.send("SETNX first 2\r\n");
+        reader.hears(":0\r\n");
+    }
+    writer.hears_nothing();
+    readers[0].send(&format!("GET {other}\r\n"));
+    readers[0].hears_nothing();
+    served.disk.hold_syncs(false);
+    readers[0].hears("$1\r\nv\r\n");
+    writer.hears("+OK\r\n");
+}
+
+#[test]
 fn a_transaction_shows_nothing_that_is_not_on_the_device() {
     let queued = ("MULTI\r\nGET k\r\n", "+QUEUED\r\n");
     check(resp, queued, "SET k v\r\n", "+OK\r\n", "EXEC\r\n", "*1\r\n$1\r\nv\r\n");

@@ -7,7 +7,7 @@ use super::effect::Effect;
 use super::tell::Queue;
 use crate::log::{Log, encode_command};
 use crate::resp::request::Request;
-use crate::table::Lapsed;
+use crate::table::{Lapsed, Locked, Slot};
 
 /// The most fields that one record removes, so that no reader of the log needs much memory at once.
 const FIELDS_MAX: usize = 1024;
@@ -102,6 +102,26 @@ impl Journal<'_> {
             }
             Journal::Nowhere => {}
         }
+    }
+
+    /// The record that must be safe before anybody is told what the slot shows, its own changes included. To be asked when
+    /// these are recorded. In a transaction, whose record is written at its end, that is not known: 0.
+    #[inline]
+    pub fn seen(&self, slot: &mut Slot<'_>) -> u64 {
+        let Journal::Log { log, last } = self else { return 0 };
+        if *last > 0 {
+            slot.recorded(*last);
+        }
+        slot.last_record(|| log.appended())
+    }
+
+    /// As [`Journal::seen`], of all that is locked.
+    pub fn seen_in_all(&self, locked: &mut Locked<'_>) -> u64 {
+        let Journal::Log { log, last } = self else { return 0 };
+        if *last > 0 {
+            locked.recorded(*last);
+        }
+        locked.last_record(|| log.appended())
     }
 
     /// The sequence number of the last record, 0 if there was none.

@@ -180,7 +180,13 @@ impl Desk<'_> {
         }
         if let Journal::Unit(mut unit) = journal {
             let queue = std::mem::take(&mut unit.queue);
-            session.need = session.need.max(unit.finish(&ctx.log));
+            let seq = unit.finish(&ctx.log);
+            session.need.wrote(seq);
+            if let Some(locked) = locked
+                && seq > 0
+            {
+                locked.recorded(seq);
+            }
             queue.send(ctx, now);
         }
     }

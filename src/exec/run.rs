@@ -153,6 +153,7 @@ impl<'c> Desk<'c> {
             let command = self.ctx.registry.resolve(request);
             let is_about_clients = command.is_ok_and(|command| command.full_name.starts_with("client|"));
             tracking::after_command(session, is_about_clients, out);
+            session.need.saw(self.ctx.log.appended());
         }
         flow
     }
@@ -217,6 +218,7 @@ impl<'c> Desk<'c> {
                 || matches!(command.spec.run, Run::Exec)
                 || session.tracking.is_some();
             listen::place_posted(session, behind, mark, out);
+            session.need.saw(self.ctx.log.appended());
         }
         flow
     }
@@ -267,7 +269,7 @@ impl<'c> Desk<'c> {
         }
         let mut journal = Journal::Log { log: &self.ctx.log, last: 0 };
         let effect = self.call(command, session, request, None, &mut journal, reply);
-        session.need = session.need.max(journal.last());
+        session.need.wrote(journal.last());
         match effect {
             Effect::Wait(wait) => Flow::Wait(wait),
             _ => Flow::Next,
@@ -299,6 +301,10 @@ impl<'c> Desk<'c> {
         } else {
             self.execute(command, session, request, locked, journal, reply)
         };
+        if !matches!(command.spec.run, Run::Read(_) | Run::Write(_) | Run::Keys(_)) {
+            // Only of these is it known where they looked.
+            session.need.saw(ctx.log.appended());
+        }
         self.elapsed = ctx.clock.elapsed_nanos();
         let took = self.elapsed.saturating_sub(started);
         if ctx.clients.is_monitored() && command.spec.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0 {
@@ -349,10 +355,12 @@ impl<'c> Desk<'c> {
                 let mut args = Args::new(*request, at + 1, db, now, config, chance);
                 let whole = locked.is_none() && command.spec.whole.is_some_and(|whole| whole(request));
                 let mut copy = None;
+                let need = &mut session.need;
                 let mut body = |slot: &mut crate::table::Slot<'_>| {
                     if let Some(lapsed) = slot.take_lapsed() {
                         journal.lapsed(db, key, &lapsed);
                     }
+                    need.saw(journal.seen(slot));
                     if touches {
                         slot.mark_used();
                     }
@@ -391,6 +399,7 @@ impl<'c> Desk<'c> {
                 let key = request.arg(at);
                 let mut args = Args::new(*request, at + 1, db, now, config, chance);
                 let late = cfg!(feature = "canary-logged-after-unlock") && locked.is_none();
+                let need = &mut session.need;
                 let mut body = |slot: &mut crate::table::Slot<'_>, journal: &mut Journal<'_>| {
                     if let Some(lapsed) = slot.take_lapsed() {
                         journal.lapsed(db, key, &lapsed);
@@ -402,6 +411,7 @@ impl<'c> Desk<'c> {
                     let outcome = handler(&mut args, slot, reply);
                     let changed =
                         outcome.as_ref().is_ok_and(|effect| !late && journal.commit(db, effect, request));
+                    need.saw(journal.seen(slot));
                     if changed {
                         seat.changes.add(1);
                     }
@@ -441,6 +451,7 @@ impl<'c> Desk<'c> {
             }
             Run::Keys(handler) => {
                 let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
+                let need = &mut session.need;
                 let mut body = |locked: &mut Locked<'_>| {
                     locked.by(author);
                     let outcome = handler(&mut args, locked, reply);
@@ -458,6 +469,7 @@ impl<'c> Desk<'c> {
                     if outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request)) {
                         seat.changes.add(1);
                     }
+                    need.saw(journal.seen_in_all(locked));
                     if ctx.table.is_heard() {
                         let told = tell::of_keys(command, request, db, locked.take_told());
                         tell::by_command(ctx, journal, now, told);

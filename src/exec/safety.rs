@@ -2,7 +2,9 @@
 //! them.
 //!
 //! Whoever has run commands waits here before answering. All who run commands on one thread share a [`Flusher`]: its task
-//! is polled after everyone who was ready at the same time, so that one write to the log serves them all.
+//! is polled after everyone who was ready at the same time, so that one write to the log serves them all. Where the device
+//! is to be waited for, the log knows one waiter a thread: the flusher, which wakes all whose record is safe. So a sync
+//! costs a thread one wake-up, however many connections it serves.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,19 +17,64 @@ use super::context::Context;
 use crate::config::AppendFsync;
 use crate::log::{LogFault, Seq};
 
-/// Hands the log to the operating system once for all who are ready together.
+/// Which records must be safe before the replies so far may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Need {
+    own: Seq,
+    seen: Seq,
+}
+
+impl Need {
+    /// For who may have seen anything that is in the log.
+    pub fn of_everything(ctx: &Context) -> Self {
+        Need { own: 0, seen: ctx.log.appended() }
+    }
+
+    /// A record was written on the session's behalf. It has to be with the operating system, whatever `appendfsync` says.
+    #[inline]
+    pub fn wrote(&mut self, seq: Seq) {
+        self.own = self.own.max(seq);
+    }
+
+    /// Something was seen that the log has up to this record. With `appendfsync always` it must not be told before the
+    /// device has it, else a crash could take back what somebody was told.
+    #[inline]
+    pub fn saw(&mut self, seq: Seq) {
+        self.seen = self.seen.max(seq);
+    }
+
+    /// Whether a record was written.
+    pub fn is_own(self) -> bool {
+        self.own > 0
+    }
+
+    /// The number up to which the device must have it.
+    fn durable(self) -> Seq {
+        if cfg!(feature = "canary-read-before-durable") { self.own } else { self.own.max(self.seen) }
+    }
+}
+
+/// Hands the log to the operating system once for all who are ready together, and waits for the device for all of them.
 pub struct Flusher {
     /// The seat of the thread that it serves.
     seat: usize,
     state: Mutex<State>,
-    wake: Notify,
+    /// Somebody waits for the operating system.
+    flush: Notify,
+    /// Somebody waits for the device.
+    sync: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// The highest number that is waited for.
+    /// The highest number that must be with the operating system.
     wanted: Seq,
-    waiting: Vec<Waker>,
+    /// Those who wait for that.
+    flushing: Vec<Waker>,
+    /// Those who wait for the device, each with its number.
+    syncing: Vec<(Seq, Waker)>,
+    /// Whether the log knows that somebody waits for the device.
+    is_announced: bool,
     /// Flushes that failed so far.
     failures: u64,
 }
@@ -50,65 +97,85 @@ impl std::error::Error for NotSafe {}
 impl Flusher {
     /// For those who run commands on this seat.
     pub fn new(seat: usize) -> Self {
-        Flusher { seat, state: Mutex::default(), wake: Notify::default() }
+        Flusher { seat, state: Mutex::default(), flush: Notify::default(), sync: Notify::default() }
     }
 
-    /// Flushes for all who wait, for ever: a task of the thread that they are on.
+    /// Flushes, and waits for the device, for all who wait, for ever: a task of the thread that they are on.
     pub async fn run(&self, ctx: &Context) {
+        // What is to be synced is flushed before.
+        tokio::join!(biased; self.flush_for_all(ctx), self.sync_for_all(ctx));
+    }
+
+    async fn flush_for_all(&self, ctx: &Context) {
         let stats = ctx.stats.seat(self.seat);
         loop {
-            self.wake.notified().await;
+            self.flush.notified().await;
             let wanted = self.state.lock().wanted;
             let began = ctx.clock.elapsed();
             let flushed = ctx.log.flush(wanted, ctx.clock.unix_ms());
             let took = (ctx.clock.elapsed() - began).as_nanos() as u64;
             stats.flushes.record(took);
             stats.flush_nanos.add(took);
-            let waiting = {
+            let mut due = Vec::new();
+            let is_announced = {
                 let mut state = self.state.lock();
-                state.failures += u64::from(flushed.is_err());
-                std::mem::take(&mut state.waiting)
+                due.append(&mut state.flushing);
+                if flushed.is_err() {
+                    state.failures += 1;
+                    due.extend(state.syncing.drain(..).map(|(_, waker)| waker));
+                }
+                state.is_announced
             };
             if let Err(fault) = flushed {
                 tracing::error!(%fault, "the log could not be written; writes are refused until it can");
+            } else if is_announced {
+                // The sync under way may have begun too early for what was just written.
+                ctx.log.ask_for_sync();
             }
-            waiting.into_iter().for_each(Waker::wake);
+            due.into_iter().for_each(Waker::wake);
         }
     }
 
-    /// Comes back when what a turn did, and what it saw, can be told. `need` is the number of its own last record.
+    async fn sync_for_all(&self, ctx: &Context) {
+        loop {
+            self.sync.notified().await;
+            while let Some(first) = self.first_to_sync() {
+                // A fault is what those who are woken find out for themselves.
+                let failed = durable(ctx, first).await.is_err();
+                let upto = if failed { Seq::MAX } else { ctx.log.durable() };
+                let due: Vec<_> = self.state.lock().syncing.extract_if(.., |(seq, _)| *seq <= upto).collect();
+                due.into_iter().for_each(|(_, waker)| waker.wake());
+            }
+        }
+    }
+
+    /// The lowest number that somebody waits for. None when nobody does, so that whoever comes next has to call.
+    fn first_to_sync(&self) -> Option<Seq> {
+        let mut state = self.state.lock();
+        let first = state.syncing.iter().map(|(seq, _)| *seq).min();
+        state.is_announced = first.is_some();
+        first
+    }
+
+    /// Comes back when what a turn did, and what it saw, can be told.
     ///
     /// # Errors
     /// When the log cannot get there; then the turn must not be answered.
-    pub async fn make_safe(&self, ctx: &Context, need: Seq) -> Result<(), NotSafe> {
-        if ctx.log.written() < need {
-            self.flushed(ctx, need).await?;
+    pub async fn make_safe(&self, ctx: &Context, need: Need) -> Result<(), NotSafe> {
+        let is_always = ctx.log.is_on() && ctx.settings.load().persistence.appendfsync == AppendFsync::Always;
+        if !is_always || cfg!(feature = "canary-ack-before-sync") {
+            return if ctx.log.written() >= need.own { Ok(()) } else { self.flushed(ctx, need.own).await };
         }
-        if !ctx.log.is_on() || ctx.settings.load().persistence.appendfsync != AppendFsync::Always {
-            return Ok(());
-        }
-        if cfg!(feature = "canary-ack-before-sync") {
-            return Ok(());
-        }
-        // Another connection's change may have been seen that is not safe yet, so all that is appended must be.
-        let own_only = cfg!(feature = "canary-read-before-durable");
-        let seen = if own_only { need } else { ctx.log.appended() };
-        if ctx.log.durable() < seen {
+        let seq = need.durable();
+        if ctx.log.durable() < seq {
+            let began = ctx.clock.elapsed();
             // In a future of its own: every connection has room for this one for as long as it lives.
-            Box::pin(self.synced(ctx, seen)).await?;
+            Box::pin(self.synced(ctx, seq)).await?;
+            let waited = (ctx.clock.elapsed() - began).as_nanos() as u64;
+            let stats = ctx.stats.seat(self.seat);
+            stats.sync_waits.record(waited);
+            stats.sync_wait_nanos.add(waited);
         }
-        Ok(())
-    }
-
-    /// Comes back when the log is on the device up to `seq`.
-    async fn synced(&self, ctx: &Context, seq: Seq) -> Result<(), NotSafe> {
-        let began = ctx.clock.elapsed();
-        self.flushed(ctx, seq).await?;
-        durable(ctx, seq).await.map_err(|fault| NotSafe(Some(fault)))?;
-        let waited = (ctx.clock.elapsed() - began).as_nanos() as u64;
-        let stats = ctx.stats.seat(self.seat);
-        stats.sync_waits.record(waited);
-        stats.sync_wait_nanos.add(waited);
         Ok(())
     }
 
@@ -123,13 +190,41 @@ impl Flusher {
             if state.failures != failures {
                 return Poll::Ready(Err(NotSafe(None)));
             }
-            state.wanted = state.wanted.max(seq);
-            if state.waiting.is_empty() {
-                self.wake.notify_one();
-            }
-            state.waiting.push(task.waker().clone());
+            self.ask_for_flush(&mut state, seq);
+            state.flushing.push(task.waker().clone());
             Poll::Pending
         })
+    }
+
+    /// Comes back when the log is on the device up to `seq`.
+    async fn synced(&self, ctx: &Context, seq: Seq) -> Result<(), NotSafe> {
+        let failures = self.state.lock().failures;
+        poll_fn(|task| {
+            if ctx.log.durable() >= seq {
+                return Poll::Ready(Ok(()));
+            }
+            if let Err(fault) = ctx.log.sticky_fault() {
+                return Poll::Ready(Err(NotSafe(Some(fault))));
+            }
+            let mut state = self.state.lock();
+            if state.failures != failures {
+                return Poll::Ready(Err(NotSafe(None)));
+            }
+            if ctx.log.written() < seq {
+                self.ask_for_flush(&mut state, seq);
+            }
+            state.syncing.push((seq, task.waker().clone()));
+            if !state.is_announced {
+                self.sync.notify_one();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn ask_for_flush(&self, state: &mut State, seq: Seq) {
+        state.wanted = state.wanted.max(seq);
+        self.flush.notify_one();
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::listen::Subscriptions;
 use super::multi::Transaction;
+use super::safety::Need;
 use super::tell::Queue;
 use super::tracking::Tracked;
 use super::wait::Waiting;
@@ -49,8 +50,8 @@ pub struct Session {
     pub outgoing: Queue,
     /// It sees all commands.
     pub monitor: bool,
-    /// The log's sequence number that must be safe before the replies so far may leave.
-    pub need: u64,
+    /// What must be safe before the replies so far may leave.
+    pub need: Need,
 }
 
 /// WATCH.
@@ -98,7 +99,7 @@ impl Session {
             early: Vec::new(),
             outgoing: Queue::default(),
             monitor: false,
-            need: 0,
+            need: Need::default(),
         }
     }
 

@@ -49,13 +49,14 @@ pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut V
     match end {
         End::Called(Wake::Reply(bytes, seq)) => {
             reply.raw(&bytes);
-            session.need = session.need.max(seq);
+            session.need.wrote(seq);
         }
         End::Called(Wake::TimedOut) => (wait.then)(ctx, session, Woken::TimedOut, &mut reply),
         End::Called(Wake::Error(line)) => reply.error(line),
         End::Woken(woken) => (wait.then)(ctx, session, woken, &mut reply),
         End::Killed => {}
     }
+    session.need.saw(ctx.log.appended());
     if std::mem::take(&mut session.mute) {
         out.truncate(mark);
     }

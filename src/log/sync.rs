@@ -172,6 +172,11 @@ impl Log {
         self.signal.ring(false);
     }
 
+    /// Has everything synced that is written by now, at once.
+    pub fn ask_for_sync(&self) {
+        self.signal.ring(false);
+    }
+
     /// Changes the mode, effective at once.
     pub fn set_fsync(&self, fsync: Fsync) {
         self.fsync.store(fsync as u8, Ordering::Relaxed);

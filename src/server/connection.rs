@@ -20,6 +20,7 @@ use crate::base::clock::Millis;
 use crate::clients::Client;
 use crate::config::Config;
 use crate::exec::run::{AHEAD, Desk, Flow};
+use crate::exec::safety::Need;
 use crate::exec::{Session, Wait, listen, multi, sleep, tracking};
 use crate::resp::reply::Reply;
 use crate::resp::request::{Batch, Limits, RequestParser};
@@ -182,11 +183,12 @@ impl<S: Stream> Connection<S> {
             let client = &self.session.client;
             if client.has_posted() {
                 client.take_posted(&mut out);
+                self.session.need.saw(self.worker.ctx.log.appended());
             }
             let pipe = Pipe { worker: &self.worker, client };
             let need = std::mem::take(&mut self.session.need);
             // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
-            if need > 0 || !out.is_empty() {
+            if need.is_own() || !out.is_empty() {
                 pipe.make_safe(need).await?;
                 pipe.write(&mut self.stream, &out).await?;
             }
@@ -354,7 +356,7 @@ struct Pipe<'a> {
 
 impl Pipe<'_> {
     /// Waits until what the turn did, and what it saw, can be told.
-    async fn make_safe(&self, need: u64) -> io::Result<()> {
+    async fn make_safe(&self, need: Need) -> io::Result<()> {
         self.worker.flusher.make_safe(&self.worker.ctx, need).await.map_err(io::Error::other)
     }
 
@@ -372,7 +374,7 @@ impl Pipe<'_> {
                 () = poll_fn(|task| self.client.poll_woken(task)) => {
                     let mut posted = Vec::new();
                     self.client.take_posted(&mut posted);
-                    self.make_safe(0).await?;
+                    self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
                     self.write(stream, &posted).await?;
                 }
             }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::base::clock::Millis;
 use super::reclaim::Reclaimer;
+use crate::base::clock::Millis;
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
 use crate::exec::{Context, commit::Journal, limits, tell};

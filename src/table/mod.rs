@@ -21,6 +21,7 @@ pub mod locked;
 mod map;
 mod observe;
 mod prefetch;
+mod recorded;
 mod scan;
 pub mod slot;
 mod snapshot;
@@ -91,6 +92,8 @@ pub struct Table {
 struct Database {
     stripes: Box<[CachePadded<Mutex<Stripe>>]>,
 }
+
+const _: () = assert!(size_of::<CachePadded<Mutex<Stripe>>>() == 128, "a stripe is two cache lines");
 
 /// Counters of one database, summed over its stripes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -369,6 +372,8 @@ impl Table {
             b.touch_watched(|key, hash, entry| is_live(entry) || a.has_live(key, hash, order, now), order);
             std::mem::swap(&mut a.watchers, &mut b.watchers);
             std::mem::swap(&mut a.waiters, &mut b.waiters);
+            a.last_record.forget();
+            b.last_record.forget();
             a.mark_awaited(order, &self.marks);
             b.mark_awaited(order, &self.marks);
         }

@@ -305,6 +305,7 @@ impl<'a> Slot<'a> {
 
     pub(super) fn mark_changed(&mut self) {
         self.changed = true;
+        self.stripe.last_record.forget();
         self.stripe.watchers.touch(self.key);
         self.table.observed.tell(self.key, self.hash, self.author);
     }

@@ -4,6 +4,7 @@ use super::entry::Entry;
 use super::garbage::Garbage;
 use super::lapsed::Lapsed;
 use super::map::{Map, Order, Place};
+use super::recorded::LastRecord;
 use super::told::Happening;
 use super::wait::Waiters;
 use super::watch::Watchers;
@@ -30,6 +31,7 @@ pub(super) struct Stripe {
     pub(super) told: Option<Box<Vec<Happening>>>,
     /// The place of its database.
     pub(super) database: u16,
+    pub(super) last_record: LastRecord,
     pub(super) watchers: Watchers,
     pub(super) waiters: Waiters,
 }
@@ -103,6 +105,7 @@ impl Stripe {
     /// Empties the stripe; what was in it, as far as a running snapshot does not need it.
     pub(super) fn clear(&mut self, table: &Table) -> Option<Garbage> {
         self.touch_watched(|_, _, entry| entry.is_some(), table.order());
+        self.last_record.forget();
         let map = std::mem::take(&mut self.map);
         let bytes = std::mem::take(&mut self.bytes);
         (self.expires, self.lapsing, self.next_due) = (0, 0, NEVER);

@@ -37,7 +37,7 @@ fn swap(
         // The table locks both sides of an exchange, which must be two.
         return Ok(Effect::None);
     }
-    session.need = session.need.max(remove_lapsed(ctx, [one, other], args.now(), &mut session.outgoing));
+    session.need.wrote(remove_lapsed(ctx, [one, other], args.now(), &mut session.outgoing));
     ctx.table.swap(one, other, args.now());
     // Any key may now hold something else. Redis leaves caches stale here.
     ctx.tracking.flushed();

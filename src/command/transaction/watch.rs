@@ -65,7 +65,7 @@ fn watch(
         });
         watched.keys.push((session.db, key.to_vec()));
     }
-    session.need = session.need.max(journal.last());
+    session.need.wrote(journal.last());
     watched.keys.sort_unstable();
     watched.keys.dedup();
     reply.ok();
