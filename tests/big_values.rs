@@ -25,7 +25,7 @@ fn members() -> Vec<String> {
 /// Makes a set, a list, a hash and a sorted set of them.
 fn fill(client: &mut Client) {
     let mut requests: Vec<Vec<String>> =
-        ["SADD set", "RPUSH list", "HSET hash", "ZADD zset"].map(|words| split(words)).to_vec();
+        ["SADD set", "RPUSH list", "HSET hash", "ZADD zset"].map(split).to_vec();
     for (n, member) in members().into_iter().enumerate() {
         requests[0].push(member.clone());
         requests[1].push(member.clone());

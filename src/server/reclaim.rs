@@ -36,7 +36,7 @@ mod tests {
     fn memory_is_given_back_once_after_a_fall_that_shows_and_when_all_is_freed() {
         const MB: u64 = 1 << 20;
         let mut reclaimer = Reclaimer::default();
-        let mut asked = |used, pending| reclaimer.is_due(used * MB, pending * MB);
+        let mut asked = |used: u64, pending: u64| reclaimer.is_due(used * MB, pending * MB);
         assert!(!asked(100, 0));
         assert!(!asked(80, 0), "a fifth");
         assert!(!asked(60, 50), "not freed yet");

@@ -495,7 +495,7 @@ fn expiry_lets_go_of_a_stripe_with_many_due_keys_and_comes_back_for_the_rest() {
     let mut pass = |now| {
         let mut pieces = Vec::new();
         loop {
-            let mut removed = 0;
+            let mut removed = 0usize;
             let progress = table.expire_some(&mut cursor, now, || true, |_, _, _, _| removed += 1);
             pieces.push(removed);
             if progress == Progress::Done {
