@@ -116,6 +116,7 @@ impl<S: Stream> Connection<S> {
     /// Serves it until either side ends it, or until it shall move to another worker and is handed back to `ended`.
     ///
     /// A block, because an async function would hold the connection twice: as its argument and as its own.
+    #[expect(clippy::manual_async_fn, reason = "an async function holds its arguments twice")]
     pub(super) fn serve(
         mut self,
         ended: impl FnOnce(io::Result<Option<Passenger>>),

@@ -120,7 +120,9 @@ impl Expiry {
         let mut journal = Journal::Log { log: &ctx.log, last: 0 };
         let progress = {
             // Who listens for connections is on this thread, too: it must not wait for a script that takes too long.
-            let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else { return };
+            let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else {
+                return Progress::Done;
+            };
             let slice = ctx.clock.elapsed();
             let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
             let now = ctx.clock.unix_ms();

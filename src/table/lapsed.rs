@@ -21,7 +21,7 @@ pub enum Lapsed {
     /// The key.
     Key,
     /// These fields of a hash, others being left.
-    Fields(Vec<Box<[u8]>>),
+    Fields(Box<Vec<Box<[u8]>>>),
 }
 
 impl Slot<'_> {
@@ -81,7 +81,7 @@ impl Slot<'_> {
             return None;
         }
         self.mark_changed();
-        Some(Lapsed::Fields(names))
+        Some(Lapsed::Fields(Box::new(names)))
     }
 
     /// What opening the slot removed; the first time it is asked.

@@ -208,7 +208,7 @@ impl<'a> Slot<'a> {
         let old = self.stripe.change(place, |present| std::mem::replace(present, entry));
         match captured {
             true => old.into_iter().for_each(|old| self.table.bin.discard(old)),
-            false => self.stripe.captured.extend(old),
+            false => self.stripe.captured.get_or_insert_default().extend(old),
         }
     }
 
@@ -249,7 +249,7 @@ impl<'a> Slot<'a> {
             return Some(entry.into_value());
         }
         let result = (entry.to_value(), entry.expiry());
-        self.stripe.captured.push(entry);
+        self.stripe.captured.get_or_insert_default().push(entry);
         Some(result)
     }
 
@@ -267,7 +267,7 @@ impl<'a> Slot<'a> {
         let Some((entry, captured)) = self.unhook() else { return false };
         match captured {
             true => self.table.bin.discard(entry),
-            false => self.stripe.captured.push(entry),
+            false => self.stripe.captured.get_or_insert_default().push(entry),
         }
         true
     }
@@ -318,7 +318,7 @@ impl<'a> Slot<'a> {
         let epoch = self.table.epoch();
         if let Some(entry) = self.stripe.at(place) {
             let copy = entry.duplicate();
-            self.stripe.captured.push(copy);
+            self.stripe.captured.get_or_insert_default().push(copy);
             self.stripe.mark(place, |entry| entry.set_epoch(epoch));
         }
     }

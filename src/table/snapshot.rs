@@ -52,7 +52,7 @@ impl Cut<'_> {
         let Some(database) = self.table.databases[place].get() else { return };
         let epoch = self.table.epoch();
         let mut stripe = database.stripes[index].lock();
-        let mut later = std::mem::take(&mut stripe.captured);
+        let mut later = stripe.captured.take().map_or_else(Vec::new, |captured| *captured);
         for entry in stripe.entries_mut().filter(|entry| entry.epoch() != epoch) {
             match entry.copy_if_big() {
                 Some(copy) => later.push(copy),
@@ -73,7 +73,7 @@ impl Drop for Cut<'_> {
         // An unfinished walk leaves values laid aside that nobody will come for.
         for database in self.table.databases.iter().filter_map(|database| database.get()) {
             for stripe in &database.stripes {
-                let captured = std::mem::take(&mut stripe.lock().captured);
+                let captured = stripe.lock().captured.take();
                 drop(captured);
             }
         }

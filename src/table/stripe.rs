@@ -17,13 +17,14 @@ use crate::base::random::Random;
 pub(super) struct Stripe {
     map: Map,
     bytes: usize,
-    expires: usize,
+    expires: u32,
     /// Hashes of which a field has a deadline.
-    lapsing: usize,
+    lapsing: u32,
     /// No entry's time, nor that of a field, comes before this. It may be too early (after a removal), never too late.
     next_due: Millis,
     /// Entries as they were at the cut, changed since: the walker takes them from here.
-    pub(super) captured: Vec<Entry>,
+    #[expect(clippy::box_collection, reason = "one word in each of thousands of stripes, instead of three")]
+    pub(super) captured: Option<Box<Vec<Entry>>>,
     /// What opening the slot removed that was opened last, until somebody asks for it.
     pub(super) lapsed: Option<Lapsed>,
     /// What happened to keys, until somebody asks for it.
@@ -65,8 +66,8 @@ impl Stripe {
         let (bytes, expires, lapses) = (entry.bytes(), entry.expiry() != NEVER, entry.has_field_deadlines());
         let result = change(entry);
         self.bytes = self.bytes - bytes + entry.bytes();
-        self.expires = self.expires - usize::from(expires) + usize::from(entry.expiry() != NEVER);
-        self.lapsing = self.lapsing - usize::from(lapses) + usize::from(entry.has_field_deadlines());
+        self.expires = self.expires - u32::from(expires) + u32::from(entry.expiry() != NEVER);
+        self.lapsing = self.lapsing - u32::from(lapses) + u32::from(entry.has_field_deadlines());
         let due = entry.due();
         self.note_due(due);
         Some(result)
@@ -84,8 +85,8 @@ impl Stripe {
     #[inline]
     pub(super) fn insert(&mut self, entry: Entry, hash: u64, order: Order, seed: &Seed) -> Place {
         self.bytes += entry.bytes();
-        self.expires += usize::from(entry.expiry() != NEVER);
-        self.lapsing += usize::from(entry.has_field_deadlines());
+        self.expires += u32::from(entry.expiry() != NEVER);
+        self.lapsing += u32::from(entry.has_field_deadlines());
         self.note_due(entry.due());
         self.map.insert(entry, hash, order, seed)
     }
@@ -97,8 +98,8 @@ impl Stripe {
     pub(super) fn remove(&mut self, place: Place, hash: u64, order: Order, seed: &Seed) -> Option<Entry> {
         let entry = self.map.remove(place, hash, order, seed)?;
         self.bytes -= entry.bytes();
-        self.expires -= usize::from(entry.expiry() != NEVER);
-        self.lapsing -= usize::from(entry.has_field_deadlines());
+        self.expires -= u32::from(entry.expiry() != NEVER);
+        self.lapsing -= u32::from(entry.has_field_deadlines());
         Some(entry)
     }
 
@@ -115,7 +116,7 @@ impl Stripe {
         let epoch = table.epoch();
         let (old, new): (Vec<Entry>, Vec<Entry>) =
             map.into_entries().partition(|entry| entry.epoch() != epoch);
-        self.captured.extend(old);
+        self.captured.get_or_insert_default().extend(old);
         let bytes = new.iter().map(Entry::bytes).sum();
         (!new.is_empty()).then(|| Garbage::new(new.len(), bytes, new))
     }
@@ -169,7 +170,7 @@ impl Stripe {
 
     pub(super) fn add_counts(&self, now: Millis, sum: &mut Counts) {
         sum.keys += self.map.len();
-        sum.expires += self.expires;
+        sum.expires += self.expires as usize;
         sum.bytes += self.bytes;
         if self.expires > 0 {
             let distances =

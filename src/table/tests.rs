@@ -277,7 +277,7 @@ fn put_hash(table: &Table, key: &[u8], deadlines: &[Option<Millis>]) {
 }
 
 fn fields(names: &[&[u8]]) -> Option<Lapsed> {
-    Some(Lapsed::Fields(names.iter().map(|&name| name.into()).collect()))
+    Some(Lapsed::Fields(Box::new(names.iter().map(|&name| name.into()).collect())))
 }
 
 #[test]

@@ -9,18 +9,21 @@ use super::argument::Arguments;
 /// Digits of 32 bits in hexadecimal.
 const DIGITS: u32 = 8;
 
+/// A function of one number, and what scripts call it.
+type Unary = (&'static str, fn(u32) -> u32);
+/// A function of two.
+type Binary = (&'static str, fn(u32, u32) -> u32);
+
 pub(super) fn table(lua: &Lua) -> Result<Table> {
     let table = lua.create_table()?;
-    let one: [(&'static str, fn(u32) -> u32); 3] =
-        [("tobit", |bits| bits), ("bnot", |bits| !bits), ("bswap", u32::swap_bytes)];
+    let one: [Unary; 3] = [("tobit", |bits| bits), ("bnot", |bits| !bits), ("bswap", u32::swap_bytes)];
     for (name, operation) in one {
         let function = move |lua: &Lua, values: MultiValue| {
             Ok(signed(operation(bits(&Arguments::new(lua, name, &values), 1)?)))
         };
         table.raw_set(name, lua.create_function(function)?)?;
     }
-    let many: [(&'static str, fn(u32, u32) -> u32); 3] =
-        [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
+    let many: [Binary; 3] = [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
     for (name, operation) in many {
         let function = move |lua: &Lua, values: MultiValue| {
             let arguments = Arguments::new(lua, name, &values);
@@ -32,7 +35,7 @@ pub(super) fn table(lua: &Lua) -> Result<Table> {
         };
         table.raw_set(name, lua.create_function(function)?)?;
     }
-    let shifts: [(&'static str, fn(u32, u32) -> u32); 5] = [
+    let shifts: [Binary; 5] = [
         ("lshift", u32::wrapping_shl),
         ("rshift", u32::wrapping_shr),
         ("arshift", |bits, width| bits.cast_signed().wrapping_shr(width).cast_unsigned()),
