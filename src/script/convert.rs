@@ -26,7 +26,7 @@ use redis_protocol::resp3::types::{OwnedFrame as Frame3, VerbatimStringFormat};
 use crate::resp::reply::{Proto, Reply};
 
 /// Tables in tables that a reply may have: more are a table that holds itself.
-const DEPTH_MAX: usize = 512;
+const DEPTH_MAX: usize = 200;
 
 /// Bytes that a reply may have: what grows on is a table that holds itself more than once.
 const BYTES_MAX: usize = 512 << 20;
@@ -171,18 +171,23 @@ fn write_table(table: &Table, proto: Proto, reply: &mut Reply<'_>, depth: usize)
     } else if let Some(number) = number(&table.raw_get("double")?) {
         reply.double(number);
     } else if let Value::Table(map) = table.raw_get("map")? {
-        let pairs = map.pairs::<Value, Value>().collect::<Result<Vec<_>>>()?;
-        reply.map(pairs.len());
-        for (key, value) in &pairs {
-            write_nested(key, proto, reply, depth + 1)?;
-            write_nested(value, proto, reply, depth + 1)?;
+        let place = reply.defer();
+        let mut count = 0;
+        for pair in map.pairs::<Value, Value>() {
+            let (key, value) = pair?;
+            write_nested(&key, proto, reply, depth + 1)?;
+            write_nested(&value, proto, reply, depth + 1)?;
+            count += 1;
         }
+        reply.close_map(place, count);
     } else if let Value::Table(set) = table.raw_get("set")? {
-        let members = set.pairs::<Value, Value>().collect::<Result<Vec<_>>>()?;
-        reply.set(members.len());
-        for (member, _) in &members {
-            write_nested(member, proto, reply, depth + 1)?;
+        let place = reply.defer();
+        let mut count = 0;
+        for pair in set.pairs::<Value, Value>() {
+            write_nested(&pair?.0, proto, reply, depth + 1)?;
+            count += 1;
         }
+        reply.close_set(place, count);
     } else if let Value::String(digits) = table.raw_get("big_number")? {
         let digits: Vec<u8> =
             digits.as_bytes().iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }).collect();

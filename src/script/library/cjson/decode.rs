@@ -7,7 +7,7 @@ use super::settings::Settings;
 use crate::base::number::parse_f64;
 
 /// Deeper than this nothing is read, whatever is set.
-const DEPTH_MAX: usize = 7999;
+const DEPTH_MAX: usize = 1000;
 
 /// A piece of the text.
 enum Token {

@@ -1,52 +1,54 @@
 //! From Lua to JSON. What is nested lies on a stack of its own, so depth costs no thread's stack.
 
-use std::vec::IntoIter;
-
-use mlua::{Error, Result, Table, Value};
+use mlua::{Error, Function, Result, Table, Value};
 
 use super::settings::{Invalid, Settings};
 use crate::base::number::write_significant;
 use crate::script::library::argument::kind;
 
 /// Deeper than this nothing is written, whatever is set.
-const DEPTH_MAX: usize = 7998;
+const DEPTH_MAX: usize = 1000;
 
 /// A table that is being written.
 enum Open {
-    Array { table: Table, next: i64, last: i64 },
-    Object { pairs: IntoIter<(Value, Value)>, is_first: bool },
+    Array { table: Table, index: i64, last: i64 },
+    Object { table: Table, key: Value },
 }
 
-/// A value as text.
-pub(super) fn encode(value: &Value, settings: &Settings) -> Result<Vec<u8>> {
+/// A value as text. `next` is Lua's function of that name: the interpreter keeps only so many values at hand for us, so the
+/// pairs of a table are taken one at a time.
+pub(super) fn encode(value: &Value, settings: &Settings, next: &Function) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     begin(value, settings, &mut open, &mut out)?;
     while let Some(innermost) = open.last_mut() {
         match innermost {
-            Open::Array { table, next, last } => {
-                if *next > *last {
+            Open::Array { table, index, last } => {
+                if *index > *last {
                     out.push(b']');
                     open.pop();
                     continue;
                 }
-                if *next > 1 {
+                if *index > 1 {
                     out.push(b',');
                 }
-                let item: Value = table.raw_get(*next)?;
-                *next += 1;
+                let item: Value = table.raw_get(*index)?;
+                *index += 1;
                 begin(&item, settings, &mut open, &mut out)?;
             }
-            Open::Object { pairs, is_first } => {
-                let Some((key, item)) = pairs.next() else {
+            Open::Object { table, key } => {
+                let is_first = key.is_nil();
+                let (found, item): (Value, Value) = next.call((&*table, &*key))?;
+                if found.is_nil() {
                     out.push(b'}');
                     open.pop();
                     continue;
-                };
-                if !std::mem::take(is_first) {
+                }
+                if !is_first {
                     out.push(b',');
                 }
-                write_key(&key, settings, &mut out)?;
+                write_key(&found, settings, &mut out)?;
+                *key = found;
                 out.push(b':');
                 begin(&item, settings, &mut open, &mut out)?;
             }
@@ -71,11 +73,10 @@ fn begin(value: &Value, settings: &Settings, open: &mut Vec<Open>, out: &mut Vec
             let last = array_length(table, settings)?;
             if last > 0 {
                 out.push(b'[');
-                open.push(Open::Array { table: table.clone(), next: 1, last });
+                open.push(Open::Array { table: table.clone(), index: 1, last });
             } else {
                 out.push(b'{');
-                let pairs: Vec<_> = table.pairs::<Value, Value>().collect::<Result<_>>()?;
-                open.push(Open::Object { pairs: pairs.into_iter(), is_first: true });
+                open.push(Open::Object { table: table.clone(), key: Value::Nil });
             }
         }
         Value::LightUserData(pointer) if pointer.0.is_null() => out.extend_from_slice(b"null"),
@@ -116,8 +117,10 @@ fn write_key(key: &Value, settings: &Settings, out: &mut Vec<u8>) -> Result<()> 
     match key {
         Value::String(text) => write_text(&text.as_bytes(), out),
         Value::Integer(_) | Value::Number(_) => {
+            let number =
+                if let Value::Number(number) = key { *number } else { key.as_integer().unwrap_or(0) as f64 };
             out.push(b'"');
-            write_number(key.as_number().unwrap_or_default(), settings, out)?;
+            write_number(number, settings, out)?;
             out.push(b'"');
         }
         other => {

@@ -6,7 +6,7 @@ mod settings;
 
 use std::sync::Arc;
 
-use mlua::{LightUserData, Lua, MultiValue, Result, Table, Value};
+use mlua::{Function, LightUserData, Lua, MultiValue, Result, Table, Value};
 use parking_lot::Mutex;
 
 use super::argument::Arguments;
@@ -20,14 +20,14 @@ pub(super) fn table(lua: &Lua) -> Result<Table> {
     let table = lua.create_table()?;
     let shared = Arc::new(Mutex::new(Settings::default()));
     settings::add(lua, &table, &shared)?;
-    let own = shared.clone();
+    let (own, next) = (shared.clone(), lua.globals().raw_get::<Function>("next")?);
     table.raw_set(
         "encode",
         lua.create_function(move |lua, values: MultiValue| {
             let arguments = Arguments::new(lua, "encode", &values);
             let value = only(&arguments)?;
             let settings = own.lock().clone();
-            lua.create_string(encode::encode(value, &settings)?)
+            lua.create_string(encode::encode(value, &settings, &next)?)
         })?,
     )?;
     table.raw_set(
@@ -56,17 +56,9 @@ fn only<'a>(arguments: &Arguments<'a>) -> Result<&'a Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::run;
     use mlua::Lua;
     use proptest::prelude::*;
-
-    fn run(code: &str) -> String {
-        let lua = Lua::new();
-        super::super::install(&lua, &lua.globals()).unwrap();
-        match lua.load(code).eval::<mlua::Value>() {
-            Ok(value) => value.to_string().unwrap(),
-            Err(error) => crate::script::engine::message(&error),
-        }
-    }
 
     /// Each expected result is redis-server's.
     #[test]
@@ -169,6 +161,13 @@ mod tests {
         assert!(run(deep).contains("excessive nesting"), "{}", run(deep));
     }
 
+    #[test]
+    fn many_values_at_once_are_no_matter() {
+        let many = "local t = {} for i = 1, 200000 do t['key' .. i] = 'v' .. i end ";
+        assert_eq!(run(&format!("{many} return cjson.decode(cjson.encode(t)).key777")), "v777");
+        assert_eq!(run(&format!("{many} return cmsgpack.unpack(cmsgpack.pack(t)).key777")), "v777");
+    }
+
     proptest! {
         #[test]
         fn no_text_does_harm(text: Vec<u8>) {
@@ -184,7 +183,7 @@ mod tests {
             let table = lua.create_table().unwrap();
             table.set("n", number).unwrap();
             table.set("words", words.clone()).unwrap();
-            let text = super::encode::encode(&mlua::Value::Table(table), &settings).unwrap();
+            let text = super::encode::encode(&mlua::Value::Table(table), &settings, &lua.globals().get("next").unwrap()).unwrap();
             let back = super::decode::decode(&lua, &text, &settings).unwrap();
             let back = back.as_table().unwrap();
             prop_assert_eq!(back.get::<i64>("n").unwrap(), i64::from(number));
