@@ -77,7 +77,7 @@ fn pack_value(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<()> {
 fn pack_integer(number: i64, out: &mut Vec<u8>) {
     let bytes = number.to_be_bytes();
     match number {
-        0..=127 | -32..=-1 => out.push(number as u8),
+        -32..=127 => out.push(number as u8),
         128..=0xff => out.extend_from_slice(&[0xcc, bytes[7]]),
         0x100..=0xffff => tagged(0xcd, &bytes[6..], out),
         0x1_0000..=0xffff_ffff => tagged(0xce, &bytes[4..], out),
