@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mlua::{Lua, MultiValue, Result, Table, Value};
+use mlua::{IntoLua, Lua, MultiValue, Result, Table, Value};
 use parking_lot::Mutex;
 
 use crate::script::library::argument::Arguments;
@@ -50,15 +50,13 @@ type Shared = Arc<Mutex<Settings>>;
 
 /// Adds the functions that read and change settings.
 pub(super) fn add(lua: &Lua, table: &Table, shared: &Shared) -> Result<()> {
-    integer(lua, table, shared, "encode_max_depth", (1, i64::from(i32::MAX)), |settings| {
-        &mut settings.encode_depth
-    })?;
-    integer(lua, table, shared, "decode_max_depth", (1, i64::from(i32::MAX)), |settings| {
-        &mut settings.decode_depth
-    })?;
-    integer(lua, table, shared, "encode_number_precision", (1, 14), |settings| &mut settings.precision)?;
-    flag(lua, table, shared, "encode_keep_buffer", |settings| &mut settings.keep_buffer)?;
-    flag(lua, table, shared, "decode_invalid_numbers", |settings| &mut settings.decode_invalid)?;
+    let depth = |arguments: &Arguments<'_>| within(arguments, 1, (1, i64::from(i32::MAX)));
+    setting(lua, table, shared, "encode_max_depth", depth, |settings| &mut settings.encode_depth)?;
+    setting(lua, table, shared, "decode_max_depth", depth, |settings| &mut settings.decode_depth)?;
+    let digits = |arguments: &Arguments<'_>| within(arguments, 1, (1, 14));
+    setting(lua, table, shared, "encode_number_precision", digits, |settings| &mut settings.precision)?;
+    setting(lua, table, shared, "encode_keep_buffer", truth, |settings| &mut settings.keep_buffer)?;
+    setting(lua, table, shared, "decode_invalid_numbers", truth, |settings| &mut settings.decode_invalid)?;
     let own = shared.clone();
     table.raw_set(
         "encode_invalid_numbers",
@@ -107,13 +105,14 @@ pub(super) fn add(lua: &Lua, table: &Table, shared: &Shared) -> Result<()> {
     )
 }
 
-fn integer(
+/// Adds the function that tells what a field is, and changes it where it is given an argument.
+fn setting<V: IntoLua + Copy + 'static>(
     lua: &Lua,
     table: &Table,
     shared: &Shared,
     name: &'static str,
-    bounds: (i64, i64),
-    field: fn(&mut Settings) -> &mut i64,
+    read: fn(&Arguments<'_>) -> Result<V>,
+    field: fn(&mut Settings) -> &mut V,
 ) -> Result<()> {
     let own = shared.clone();
     table.raw_set(
@@ -123,29 +122,7 @@ fn integer(
             arguments.at_most(1)?;
             let mut settings = own.lock();
             if arguments.given(1).is_some() {
-                *field(&mut settings) = within(&arguments, 1, bounds)?;
-            }
-            Ok(*field(&mut settings))
-        })?,
-    )
-}
-
-fn flag(
-    lua: &Lua,
-    table: &Table,
-    shared: &Shared,
-    name: &'static str,
-    field: fn(&mut Settings) -> &mut bool,
-) -> Result<()> {
-    let own = shared.clone();
-    table.raw_set(
-        name,
-        lua.create_function(move |lua, values: MultiValue| {
-            let arguments = Arguments::new(lua, name, &values);
-            arguments.at_most(1)?;
-            let mut settings = own.lock();
-            if arguments.given(1).is_some() {
-                *field(&mut settings) = truth(&arguments)?;
+                *field(&mut settings) = read(&arguments)?;
             }
             Ok(*field(&mut settings))
         })?,
