@@ -311,9 +311,24 @@ impl Table {
         }
     }
 
+    /// Visits all stripes of a database, those that somebody holds after the others. In the order of their numbers one would
+    /// catch up with an expiry cycle that is under way, and then wait for it at each stripe that is left.
+    fn visit(&self, db: usize, mut visit: impl FnMut(&mut Stripe)) {
+        let mut held = Vec::new();
+        for stripe in self.stripes_of(db) {
+            match stripe.try_lock() {
+                Some(mut free) => visit(&mut free),
+                None => held.push(stripe),
+            }
+        }
+        held.into_iter().for_each(|stripe| visit(&mut stripe.lock()));
+    }
+
     /// Number of keys, expired ones that are still there included.
     pub fn len(&self, db: usize) -> usize {
-        self.stripes_of(db).iter().map(|stripe| stripe.lock().len()).sum()
+        let mut sum = 0;
+        self.visit(db, |stripe| sum += stripe.len());
+        sum
     }
 
     /// True when a database holds no key.
@@ -324,15 +339,15 @@ impl Table {
     /// Counters of a database.
     pub fn counts(&self, db: usize, now: Millis) -> Counts {
         let mut sum = Counts::default();
-        for stripe in self.stripes_of(db) {
-            stripe.lock().add_counts(now, &mut sum);
-        }
+        self.visit(db, |stripe| stripe.add_counts(now, &mut sum));
         sum
     }
 
     /// Bytes of keys, values and their headers in all databases.
     pub fn bytes(&self) -> usize {
-        (0..self.databases()).flat_map(|db| self.stripes_of(db)).map(|stripe| stripe.lock().bytes()).sum()
+        let mut sum = 0;
+        (0..self.databases()).for_each(|db| self.visit(db, |stripe| sum += stripe.bytes()));
+        sum
     }
 
     /// Keys removed because their time had come, since the start.
@@ -399,11 +414,7 @@ impl Table {
 
     /// Visits every live entry of a database, stripe by stripe, none locked for longer than its own visit.
     pub fn for_each(&self, db: usize, now: Millis, mut visit: impl FnMut(&Entry)) {
-        for stripe in self.stripes_of(db) {
-            for entry in stripe.lock().entries().filter(|entry| entry.expiry() > now) {
-                visit(entry);
-            }
-        }
+        self.visit(db, |stripe| stripe.entries().filter(|entry| entry.expiry() > now).for_each(&mut visit));
     }
 
     #[inline]

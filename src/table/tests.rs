@@ -509,3 +509,25 @@ fn expiry_lets_go_of_a_stripe_with_many_due_keys_and_comes_back_for_the_rest() {
     assert_eq!(pass(2999).iter().sum::<usize>(), 0);
     assert_eq!(pass(3000).iter().sum::<usize>(), 1);
 }
+
+#[test]
+fn who_visits_all_stripes_is_through_with_the_others_while_one_is_held() {
+    let table = table();
+    put(&table, 0, b"key", b"value", Expiry::Clear);
+    let visited = AtomicU64::new(0);
+    let held = table.stripes_of(0)[0].lock();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            table.visit(0, |_| {
+                visited.fetch_add(1, Ordering::Relaxed);
+            });
+        });
+        let began = std::time::Instant::now();
+        while visited.load(Ordering::Relaxed) < 7 {
+            assert!(began.elapsed().as_secs() < 10, "it waits for the one that is held");
+            std::thread::yield_now();
+        }
+        drop(held);
+    });
+    assert_eq!(visited.into_inner(), 8);
+}
