@@ -18,6 +18,7 @@
 //! open           directory → replay → running log
 //! survey, copy   the same without touching anything: what each file holds; a part of it in a new directory
 //! writer, sync   append, flush, sync
+//! gather         whether a sync waits a moment for company
 //! rewrite        a new base, while writes go on
 //! annex          an increment brought in from elsewhere, wholly or not at all
 //! fault          what can go wrong
@@ -37,6 +38,7 @@ mod damage_tests;
 pub mod fault;
 #[cfg(test)]
 mod fault_tests;
+mod gather;
 mod generation;
 mod groups;
 pub mod json;

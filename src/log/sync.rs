@@ -17,8 +17,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::fault::{LogFault, LogFaultKind};
+use super::gather::{Company, Gather};
 use super::record::Seq;
 use super::writer::{Fsync, Log};
+use crate::base::clock::Clock;
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// While the disk is full a write is tried again this often, so that service resumes soon after there is room.
@@ -88,6 +90,22 @@ impl Signal {
         state.asked = true;
         state.stop |= stop;
         self.bell.notify_one();
+    }
+
+    /// Waits until the log has been handed the company's records, as it is rung for each that comes. What was rung for
+    /// until then is served by the sync that follows.
+    fn wait_for(&self, company: Company, log: &Log, clock: &Clock) {
+        let goal = log.durable() + company.records;
+        let end = clock.elapsed() + company.at_most;
+        let mut state = self.state.lock();
+        while !state.stop && log.written() < goal {
+            let left = end.saturating_sub(clock.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            self.bell.wait_for(&mut state, left);
+        }
+        state.asked = false;
     }
 
     /// Waits for a ring or the end of a period. `None` when the thread is to end, otherwise whether it was
@@ -233,6 +251,22 @@ impl Log {
         self.no_sync_on_rewrite.store(on, Ordering::Relaxed);
     }
 
+    /// The sync that somebody has asked for. Where each answer waits for one, it may wait for more to ask.
+    fn sync_for_all(&self, signal: &Signal, gather: &mut Gather, clock: &Clock) {
+        let is_gathering = self.fsync() == Fsync::Always && self.fault().is_none();
+        if is_gathering && let Some(company) = gather.company() {
+            signal.wait_for(company, self, clock);
+        }
+        self.attend();
+        let (before, began) = (self.durable(), clock.elapsed());
+        // A failure sticks as a fault and wakes all who wait.
+        if let Ok(durable) = self.sync()
+            && is_gathering
+        {
+            gather.synced(durable.saturating_sub(before), clock.elapsed() - began);
+        }
+    }
+
     /// Tries a failed write again, and looks whether the file still has its name.
     fn attend(&self) {
         let now = self.counters.now_ms.load(Ordering::Relaxed);
@@ -319,15 +353,17 @@ impl Drop for Log {
 fn run(signal: &Signal, log: &Weak<Log>) {
     let mut period = 0u32;
     let mut pause = PERIOD;
+    let (mut gather, clock) = (Gather::default(), Clock::real());
     while let Some(asked) = signal.wait(pause) {
         let Some(log) = log.upgrade() else { return };
         let is_retry = pause == RETRY_PERIOD && !asked;
         if is_retry {
             log.attend();
         } else if asked {
-            log.attend();
-            // A failure sticks as a fault and wakes all who wait.
-            let _ = log.sync();
+            // Most who come while a sync is under way are served by the one after it, and ring for another.
+            if log.durable() < log.appended() || log.fault().is_some() {
+                log.sync_for_all(signal, &mut gather, &clock);
+            }
         } else {
             period = period.wrapping_add(1);
             log.tick(period);
