@@ -3,9 +3,9 @@
 //! ```text
 //! single keys    registers (SET, GET, GETSET, GETDEL, APPEND, SET NX), counters (INCR): for each key all orders that real
 //!                time allows are tried (see `search`), cut at the moments at which nobody was busy with the key
-//! transactions   MULTI of RPUSHes and LRANGEs over several lists, and MSET/MGET of pairs. Each value is pushed once, so the
-//!                lists tell in which order it was; who came before whom makes a graph, which must have no circle
-//!                (see `graph`)
+//! transactions   MULTI, or a script, of RPUSHes and LRANGEs over several lists, and MSET/MGET of pairs. Each value is pushed
+//!                once, so the lists tell in which order it was; who came before whom makes a graph, which must have no
+//!                circle (see `graph`)
 //! ```
 //!
 //! Both checkers are themselves checked, each time, against histories made by hand.
@@ -24,6 +24,7 @@ use search::{Op, Seen};
 use super::dice::Dice;
 use super::process::{Process, scratch};
 use super::report::{Order, Outcome};
+use super::script;
 use super::support::client::{Client, Value, encode};
 
 const CLIENTS: usize = 6;
@@ -179,7 +180,7 @@ fn transactions(
 ) -> std::io::Result<Vec<Transaction>> {
     let mut history = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut words: Vec<Vec<String>> = vec![vec!["MULTI".into()]];
+        let mut words: Vec<Vec<String>> = Vec::new();
         let mut planned = Vec::new();
         for _ in 0..dice.between(1, 4) {
             let list = dice.below(LISTS);
@@ -200,11 +201,18 @@ fn transactions(
         } else {
             vec!["MGET".into(), "left".into(), "right".into()]
         });
-        words.push(vec!["EXEC".into()]);
-        let bytes: Vec<u8> = words.iter().flat_map(|words| encode(words)).collect();
+        let by_script = dice.one_in(4);
+        let bytes = match by_script {
+            true => encode(&script::of(&words)),
+            false => {
+                words.insert(0, vec!["MULTI".into()]);
+                words.push(vec!["EXEC".into()]);
+                words.iter().flat_map(|words| encode(words)).collect()
+            }
+        };
         let began = Instant::now();
         client.send_raw(&bytes)?;
-        for _ in 1..words.len() {
+        for _ in 1..if by_script { 1 } else { words.len() } {
             client.read()?;
         }
         let reply = client.read()?;

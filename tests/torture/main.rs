@@ -35,6 +35,7 @@ mod power;
 mod process;
 mod replay;
 mod report;
+mod script;
 mod sim;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
 //! Traffic with a witness: clients that write all the time, and note what was acknowledged and when.
 //!
 //! ```text
-//! writers    keys of their own (see `model`), in units: a command, or MULTI … EXEC; pipelines of 1 to 16 units.
+//! writers    keys of their own (see `model`), in units: a command, MULTI … EXEC, or a script; pipelines of 1 to 16 units.
 //!            Beside them shared things: a list and a queue that get unique elements, a counter, a bank of accounts
 //!            whose sum never changes
 //! mover      BLMOVE from the queue to a list of what was done: a move under way must not lose or double an element
@@ -18,6 +18,7 @@ use super::dice::Dice;
 use super::model::{Change, Model, Words};
 use super::process::Process;
 use super::report::Outcome;
+use super::script;
 use super::support::client::{Client, Value, encode};
 
 /// Accounts of the bank.
@@ -38,6 +39,8 @@ enum Shared {
 struct Unit {
     changes: Vec<Change>,
     shared: Shared,
+    /// Several commands are sent as one script instead of a transaction.
+    by_script: bool,
 }
 
 /// One writer's side of the story.
@@ -353,11 +356,12 @@ fn throw(dice: &mut Dice, tag: &str) -> Unit {
     };
     let alone = !transaction && shared != Shared::Nothing;
     let changes = if alone { 0 } else { changes };
-    Unit { changes: (0..changes).map(|_| Change::throw(dice, tag)).collect(), shared }
+    let changes = (0..changes).map(|_| Change::throw(dice, tag)).collect();
+    Unit { changes, shared, by_script: dice.one_in(3) }
 }
 
-/// The commands of a unit, and whether they are a transaction.
-fn commands(unit: &Unit, own: &str) -> (Vec<Words>, bool) {
+/// The commands of a unit.
+fn commands(unit: &Unit, own: &str) -> Vec<Words> {
     let text = |line: String| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Words>();
     let mut all: Vec<Words> = unit.changes.iter().map(|change| change.words(own)).collect();
     match &unit.shared {
@@ -370,12 +374,14 @@ fn commands(unit: &Unit, own: &str) -> (Vec<Words>, bool) {
             all.push(text(format!("INCRBY account:{to} {sum}")));
         }
     }
-    let transaction = all.len() > 1;
-    if transaction {
+    if all.len() > 1 && unit.by_script {
+        return vec![script::of(&all)];
+    }
+    if all.len() > 1 {
         all.insert(0, text("MULTI".to_owned()));
         all.push(text("EXEC".to_owned()));
     }
-    (all, transaction)
+    all
 }
 
 /// Writes until the connection breaks.
@@ -387,7 +393,7 @@ fn write(mut client: Client, id: usize, base: u64, mut dice: Dice) -> Story {
         for _ in 0..dice.between(1, 16) {
             let tag = format!("{id}.{}", base + story.units.len() as u64);
             let unit = throw(&mut dice, &tag);
-            let (commands, _) = commands(&unit, &own);
+            let commands = commands(&unit, &own);
             commands.iter().for_each(|words| bytes.extend_from_slice(&encode(words)));
             replies.push(commands.len());
             story.units.push(unit);
