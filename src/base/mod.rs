@@ -13,4 +13,5 @@ pub mod number;
 pub mod random;
 pub mod refusal;
 pub mod secret;
+pub mod sync;
 pub mod version;

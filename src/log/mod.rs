@@ -53,6 +53,8 @@ pub mod record;
 pub mod replace;
 pub(crate) mod resp;
 pub mod rewrite;
+#[cfg(all(test, feature = "shuttle"))]
+mod schedule_tests;
 pub mod storage;
 pub mod survey;
 mod sync;

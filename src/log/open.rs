@@ -15,9 +15,6 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use super::batch::Batch;
 use super::cut::Cut;
@@ -31,6 +28,8 @@ use super::record::Seq;
 use super::replace::{CommitError, ReplaceFile};
 use super::storage::{File, Storage};
 use super::writer::{Counters, Log, LogOptions, Out, Pending};
+use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Why a log cannot be opened. `Display` gives one line that names the file.
 #[derive(Debug)]

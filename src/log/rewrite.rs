@@ -31,7 +31,6 @@
 //! is deleted that either version names.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::fault::{LogFault, LogFaultKind};
 use super::generation::Generation;
@@ -40,6 +39,7 @@ use super::record::Seq;
 use super::replace::{CommitError, ReplaceFile};
 use super::storage::File;
 use super::writer::Log;
+use crate::base::sync::atomic::Ordering;
 
 /// A rewrite under way. Dropped before `finish`, it is given up: the directory still loads to the same data.
 pub struct Rewrite {

@@ -9,18 +9,16 @@
 //! until a rewrite has put everything into new files.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::fault::{LogFault, LogFaultKind};
 use super::gather::{Company, Gather};
 use super::record::Seq;
 use super::writer::{Fsync, Log};
 use crate::base::clock::Clock;
+use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use crate::base::sync::{Condvar, JoinHandle, Mutex, spawn};
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// While the disk is full a write is tried again this often, so that service resumes soon after there is room.
@@ -214,8 +212,7 @@ impl Log {
     pub fn spawn_sync_thread(self: &Arc<Self>) -> std::io::Result<()> {
         let signal = self.signal.clone();
         let log = Arc::downgrade(self);
-        let thread = std::thread::Builder::new().name("log-sync".to_owned());
-        *self.signal.thread.lock() = Some(thread.spawn(move || run(&signal, &log))?);
+        *self.signal.thread.lock() = Some(spawn("log-sync", move || run(&signal, &log))?);
         Ok(())
     }
 

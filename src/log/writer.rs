@@ -17,9 +17,6 @@
 //! acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use super::fault::{LogFault, LogFaultKind};
 use super::generation::{Generation, KeepHistory};
@@ -28,6 +25,8 @@ use super::place::Place;
 use super::record::{Check, GROUP_LINE, Section, Seq, TIME_PREFIX, encode_command};
 use super::storage::{File, write_all};
 use super::sync::{Signal, Waiters};
+use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 /// When what was written is synced to the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
