@@ -98,12 +98,12 @@ fn a_rewrite_goes_on_beside() {
 
 #[test]
 fn whoever_waits_for_the_device_is_called_in_every_order() {
-    shuttle::check_random(who_waits_is_called, 5_000);
-    shuttle::check_pct(who_waits_is_called, 5_000, 3);
+    shuttle::check_random(who_waits_is_called, 2_000);
+    shuttle::check_pct(who_waits_is_called, 2_000, 3);
 }
 
 #[test]
 fn a_rewrite_loses_nothing_in_any_order() {
-    shuttle::check_random(a_rewrite_goes_on_beside, 3_000);
-    shuttle::check_pct(a_rewrite_goes_on_beside, 3_000, 3);
+    shuttle::check_random(a_rewrite_goes_on_beside, 1_500);
+    shuttle::check_pct(a_rewrite_goes_on_beside, 1_500, 3);
 }
