@@ -17,6 +17,8 @@ pub enum Class {
     Hash = 1 << 4,
     /// `z`
     ZSet = 1 << 5,
+    /// `t`
+    Stream = 1 << 8,
     /// `x`: a key was removed because its time had come.
     Expired = 1 << 6,
     /// `m`: what was to be read is not there.
@@ -88,4 +90,9 @@ pub const fn hash(name: &'static str) -> Event {
 /// An event of sorted sets.
 pub const fn zset(name: &'static str) -> Event {
     Event { class: Class::ZSet, name }
+}
+
+/// An event of streams.
+pub const fn stream(name: &'static str) -> Event {
+    Event { class: Class::Stream, name }
 }

@@ -8,7 +8,7 @@ use crate::base::refusal::Refusal;
 use crate::config::Config;
 use crate::log::rdb::Limits;
 use crate::resp::request::Request;
-use crate::value::{hash, list, set, zset};
+use crate::value::{hash, list, set, stream, zset};
 use std::sync::LazyLock;
 
 /// The arguments of one command, and the circumstances under which it runs.
@@ -75,6 +75,11 @@ impl<'a> Args<'a> {
     /// How much one chunk of a list takes.
     pub fn list_limit(&self) -> list::ChunkLimit {
         self.limits().list
+    }
+
+    /// How much one chunk of a stream takes.
+    pub fn stream_limit(&self) -> stream::ChunkLimit {
+        self.limits().stream
     }
 
     /// The whole request, the name included.

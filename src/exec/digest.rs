@@ -15,6 +15,7 @@
 //! set            for each member:   add(member)
 //! sorted set     for each member:   add(from zeros: mix(member), mix(score as %.17g))
 //! hash           for each field:    add(from zeros: mix(name), mix(value))
+//! stream         for each entry:    mix(id as "ms.seq"), and for each field: mix(name), mix(value)
 //! ```
 //!
 //! Numbers are 4 bytes, the highest first. No key at all gives zeros. The deadline of a field of a hash, which Redis 7.0
@@ -25,6 +26,7 @@ use sha1::{Digest as _, Sha1};
 use crate::base::clock::{Millis, NEVER};
 use crate::base::number;
 use crate::table::{Entry, Table};
+use crate::value::stream::Id;
 use crate::value::{Kind, ValueRef};
 
 /// See the module.
@@ -79,6 +81,13 @@ impl Digest {
                 }
                 self.add(&of_field.0);
             }),
+            ValueRef::Stream(stream) => stream.log().range(Id::MIN, Id::MAX).for_each(|entry| {
+                self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (name, value) in entry.fields() {
+                    self.mix(name.bytes(&mut buffer));
+                    self.mix(value.bytes(&mut buffer));
+                }
+            }),
         }
         if entry.expiry() != NEVER {
             self.add(b"!!expire!!");
@@ -103,6 +112,7 @@ fn type_number(kind: Kind) -> u32 {
         Kind::Set => 2,
         Kind::ZSet => 3,
         Kind::Hash => 4,
+        Kind::Stream => 6,
     }
 }
 

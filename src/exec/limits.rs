@@ -5,7 +5,7 @@ use crate::base::clock::Millis;
 use crate::clients::{Bound, Bounds};
 use crate::config::{Config, OutputLimit};
 use crate::log::rdb::Limits;
-use crate::value::{hash, list, set, zset};
+use crate::value::{hash, list, set, stream, zset};
 
 /// The limits that the settings are.
 pub fn of(config: &Config) -> Limits {
@@ -26,6 +26,10 @@ pub fn of(config: &Config) -> Limits {
             value_bytes: size(encoding.zset_max_listpack_value),
         },
         list: list::ChunkLimit::from_directive(encoding.list_max_listpack_size),
+        stream: stream::ChunkLimit::from_directives(
+            encoding.stream_node_max_bytes,
+            encoding.stream_node_max_entries,
+        ),
     }
 }
 

@@ -14,6 +14,7 @@
 //!   object with base64. Where numbers stand for bytes they are taken as they are written.
 //! - Scores are numbers, written so that they read back exactly; infinities are the strings `inf` and `-inf`.
 //! - A field's third member is when the field goes. A hash may be given as an object of fields to values, too.
+//! - The value of a `stream` is an object: see [`super::stream`].
 //! - Other members are refused: a misspelt `expire_at_ms` would keep a key for ever.
 
 use base64::Engine;
@@ -21,7 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Entry, OwnedEntry};
+use super::{Entry, OwnedEntry, stream};
 use crate::base::clock::NEVER;
 use crate::base::number;
 use crate::log::rdb::Limits;
@@ -58,6 +59,7 @@ pub(super) fn write(entry: Entry<'_>, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }),
+        ValueRef::Stream(value) => stream::write(value, out),
     }
     if let Some(at) = entry.expire_at_ms {
         out.extend_from_slice(b",\"expire_at_ms\":");
@@ -66,7 +68,11 @@ pub(super) fn write(entry: Entry<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n");
 }
 
-fn write_array<T>(items: impl Iterator<Item = T>, out: &mut Vec<u8>, write: impl Fn(T, &mut Vec<u8>)) {
+pub(super) fn write_array<T>(
+    items: impl Iterator<Item = T>,
+    out: &mut Vec<u8>,
+    write: impl Fn(T, &mut Vec<u8>),
+) {
     out.push(b'[');
     for (index, item) in items.enumerate() {
         if index > 0 {
@@ -77,11 +83,11 @@ fn write_array<T>(items: impl Iterator<Item = T>, out: &mut Vec<u8>, write: impl
     out.push(b']');
 }
 
-fn write_text(text: TextRef<'_>, out: &mut Vec<u8>) {
+pub(super) fn write_text(text: TextRef<'_>, out: &mut Vec<u8>) {
     write_bytes(text.bytes(&mut itoa::Buffer::new()), out);
 }
 
-fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     match std::str::from_utf8(bytes) {
         // A vector takes all that is written to it.
         Ok(text) => drop(serde_json::to_writer(out, text)),
@@ -131,8 +137,11 @@ pub(super) fn parse(line: &str, limits: &Limits) -> Result<OwnedEntry, String> {
         "set" => set(value, limits)?,
         "zset" => zset(value, limits)?,
         "hash" => hash(value, limits)?,
+        "stream" => stream::parse(value, limits)?,
         other => {
-            return Err(format!("there is no type {other:?}: string, list, set, zset and hash are known"));
+            return Err(format!(
+                "there is no type {other:?}: string, list, set, zset, hash and stream are known"
+            ));
         }
     };
     if value.is_void() {
@@ -199,13 +208,13 @@ fn hash(raw: &RawValue, limits: &Limits) -> Result<Value, String> {
     Ok(Value::Hash(hash))
 }
 
-fn time(raw: &RawValue) -> Result<i64, String> {
+pub(super) fn time(raw: &RawValue) -> Result<i64, String> {
     let at = number::parse_i64(raw.get().as_bytes()).filter(|at| (0..NEVER).contains(at));
     at.ok_or_else(|| format!("{} is no time in milliseconds", shown(raw)))
 }
 
 /// A string, an object with base64, or a number as it is written.
-fn bytes(raw: &RawValue) -> Result<Vec<u8>, String> {
+pub(super) fn bytes(raw: &RawValue) -> Result<Vec<u8>, String> {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'"') => string(raw).map(String::into_bytes),
@@ -222,7 +231,7 @@ fn bytes(raw: &RawValue) -> Result<Vec<u8>, String> {
     }
 }
 
-fn string(raw: &RawValue) -> Result<String, String> {
+pub(super) fn string(raw: &RawValue) -> Result<String, String> {
     let text = raw.get();
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         // Without escapes the string is the text itself.
@@ -232,12 +241,12 @@ fn string(raw: &RawValue) -> Result<String, String> {
     }
 }
 
-fn array(raw: &RawValue) -> Result<Vec<&RawValue>, String> {
+pub(super) fn array(raw: &RawValue) -> Result<Vec<&RawValue>, String> {
     serde_json::from_str(raw.get()).map_err(|_| format!("{} is no array", shown(raw)))
 }
 
 /// The beginning of a value, for a message.
-fn shown(raw: &RawValue) -> String {
+pub(super) fn shown(raw: &RawValue) -> String {
     const SHOWN: usize = 40;
     let text: String = raw.get().chars().take(SHOWN).collect();
     if text.len() < raw.get().len() { format!("{text}…") } else { text }
@@ -246,7 +255,7 @@ fn shown(raw: &RawValue) -> String {
 type Parts<'a> = Vec<(String, &'a RawValue)>;
 
 /// The members of an object, in order.
-fn object(text: &str) -> Result<Parts<'_>, String> {
+pub(super) fn object(text: &str) -> Result<Parts<'_>, String> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let parts = Members.deserialize(&mut reader).and_then(|parts| reader.end().map(|()| parts));
     parts.map_err(|error| error.to_string())
@@ -327,7 +336,10 @@ mod tests {
             (r#"{"key":"k","type":"string"}"#, "no \"value\""),
             (r#"{"type":"string","value":""}"#, "no \"key\""),
             (r#"{"key":"k","value":""}"#, "no \"type\""),
-            (r#"{"key":"k","type":"stream","value":""}"#, "no type \"stream\""),
+            (r#"{"key":"k","type":"graph","value":""}"#, "no type \"graph\""),
+            (r#"{"key":"k","type":"stream","value":{}}"#, "\"entries\""),
+            (r#"{"key":"k","type":"stream","value":{"entries":[["1-0",["f"]]]}}"#, "in pairs"),
+            (r#"{"key":"k","type":"stream","value":{"entries":[["0",["f","v"]]]}}"#, "does not come after"),
             (r#"{"key":"k","type":"string","value":"","ttl":1}"#, "no member \"ttl\""),
             (r#"{"key":"k","key":"l","type":"string","value":""}"#, "twice"),
             (r#"{"key":"k","type":"string","value":true}"#, "not true"),

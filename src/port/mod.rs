@@ -21,6 +21,7 @@ mod line;
 mod link;
 mod notes;
 mod source;
+mod stream;
 
 use crate::boot::Failure;
 use crate::value::{Value, ValueRef};

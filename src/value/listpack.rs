@@ -294,6 +294,13 @@ impl Listpack {
         }
     }
 
+    /// As [`Listpack::replace`], with an item.
+    pub fn replace_item(&mut self, pos: Pos, item: Item<'_>) {
+        if let Some(next) = self.next(pos) {
+            self.put(pos, next.0 - pos.0, normal(item));
+        }
+    }
+
     /// Removes up to `n` entries from `pos` on; what followed them then lies at `pos`. Returns how many there were.
     pub fn remove(&mut self, pos: Pos, n: usize) -> usize {
         let (mut to, mut removed) = (pos, 0);
@@ -348,8 +355,9 @@ impl Listpack {
     }
 
     /// The entry at `pos` and where the next one lies.
+    #[must_use]
     #[inline]
-    fn read(&self, pos: Pos) -> Option<(Item<'_>, Pos)> {
+    pub fn read(&self, pos: Pos) -> Option<(Item<'_>, Pos)> {
         let (item, len) = decode(&self.0, pos.0)?;
         Some((item, Pos(pos.0 + len + way_back_size(len))))
     }

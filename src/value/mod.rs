@@ -10,12 +10,14 @@ pub mod list;
 pub mod listpack;
 pub mod seed;
 pub mod set;
+pub mod stream;
 pub mod text;
 pub mod zset;
 
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;
+pub use stream::Stream;
 pub use text::{Text, TextRef};
 pub use zset::ZSet;
 
@@ -35,6 +37,8 @@ pub enum Value {
     Set(Set),
     /// A sorted set.
     ZSet(ZSet),
+    /// A stream; behind a pointer, because it is much larger than the others.
+    Stream(Box<Stream>),
 }
 
 /// What a key holds, borrowed: what handlers, snapshots and digests read.
@@ -50,6 +54,8 @@ pub enum ValueRef<'a> {
     Set(&'a Set),
     /// A sorted set.
     ZSet(&'a ZSet),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 /// The name of a type as TYPE and SCAN's TYPE option have it.
@@ -65,6 +71,8 @@ pub enum Kind {
     Set,
     /// `zset`
     ZSet,
+    /// `stream`
+    Stream,
 }
 
 impl Kind {
@@ -76,6 +84,7 @@ impl Kind {
             Kind::Hash => "hash",
             Kind::Set => "set",
             Kind::ZSet => "zset",
+            Kind::Stream => "stream",
         }
     }
 }
@@ -90,6 +99,7 @@ impl Value {
             Value::Hash(hash) => ValueRef::Hash(hash),
             Value::Set(set) => ValueRef::Set(set),
             Value::ZSet(zset) => ValueRef::ZSet(zset),
+            Value::Stream(stream) => ValueRef::Stream(stream),
         }
     }
 
@@ -101,6 +111,7 @@ impl Value {
             Value::Hash(_) => Kind::Hash,
             Value::Set(_) => Kind::Set,
             Value::ZSet(_) => Kind::ZSet,
+            Value::Stream(_) => Kind::Stream,
         }
     }
 
@@ -112,6 +123,7 @@ impl Value {
             Value::Hash(hash) => hash.encoding(),
             Value::Set(set) => set.encoding(),
             Value::ZSet(zset) => zset.encoding(),
+            Value::Stream(stream) => stream.encoding(),
         }
     }
 
@@ -123,13 +135,14 @@ impl Value {
             Value::Hash(hash) => hash.heap_bytes(),
             Value::Set(set) => set.heap_bytes(),
             Value::ZSet(zset) => zset.heap_bytes(),
+            Value::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
         }
     }
 
-    /// True for a collection without elements, which a key may not hold.
+    /// True for a collection without elements, which a key may not hold. A stream may be held without entries.
     pub fn is_void(&self) -> bool {
         match self {
-            Value::Text(_) => false,
+            Value::Text(_) | Value::Stream(_) => false,
             Value::List(list) => list.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
             Value::Set(set) => set.is_empty(),
@@ -167,6 +180,11 @@ impl Value {
     pub fn zset_mut(&mut self) -> Result<&mut ZSet, Refusal> {
         if let Value::ZSet(zset) = self { Ok(zset) } else { Err(Refusal::WrongType) }
     }
+
+    /// The stream for changing it in place, or the refusal.
+    pub fn stream_mut(&mut self) -> Result<&mut Stream, Refusal> {
+        if let Value::Stream(stream) = self { Ok(stream) } else { Err(Refusal::WrongType) }
+    }
 }
 
 impl<'a> ValueRef<'a> {
@@ -196,6 +214,11 @@ impl<'a> ValueRef<'a> {
         if let ValueRef::ZSet(zset) = self { Ok(zset) } else { Err(Refusal::WrongType) }
     }
 
+    /// The stream, or the refusal.
+    pub fn stream(self) -> Result<&'a Stream, Refusal> {
+        if let ValueRef::Stream(stream) = self { Ok(stream) } else { Err(Refusal::WrongType) }
+    }
+
     /// The type.
     pub fn kind(self) -> Kind {
         match self {
@@ -204,6 +227,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Hash(_) => Kind::Hash,
             ValueRef::Set(_) => Kind::Set,
             ValueRef::ZSet(_) => Kind::ZSet,
+            ValueRef::Stream(_) => Kind::Stream,
         }
     }
 }
@@ -235,5 +259,11 @@ impl From<Set> for Value {
 impl From<ZSet> for Value {
     fn from(zset: ZSet) -> Self {
         Value::ZSet(zset)
+    }
+}
+
+impl From<Stream> for Value {
+    fn from(stream: Stream) -> Self {
+        Value::Stream(Box::new(stream))
     }
 }

@@ -501,10 +501,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_is_refused_with_its_type_and_key() {
-        let error = read(b"REDIS0010\xfe\x00\x0f\x04feed\x01").unwrap_err();
+        let error = read(b"REDIS0010\xfe\x00\x07\x04feed\x01").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "key \"feed\" at byte 11 is of a type that this server does not have: stream"
+            "key \"feed\" at byte 11 is of a type that this server does not have: module"
         );
         assert_eq!(read(b"REDIS0099").unwrap_err(), RdbError::Newer { version: 99 });
         assert_eq!(read(b"*1\r\n$4\r\nPING\r\n").unwrap_err(), RdbError::NotRdb);

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A value is strings and lengths (`strings`), in a form that its type byte tells (`value`): each type has a file, and
-//! so have the forms of old servers. Streams and modules are refused.
+//! so have the forms of old servers. Modules are refused.
 
 mod decode;
 mod encode;
@@ -18,6 +18,7 @@ mod list;
 pub(crate) mod lzf;
 mod payload;
 mod set;
+mod stream;
 pub(crate) mod strings;
 mod tail;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::strings::{Cursor, Text as Piece, encode_integer, encode_string};
-use super::{hash, list, set, zset};
+use super::{hash, list, set, stream, zset};
 use crate::value::list::ChunkLimit;
 use crate::value::{self, Text, TextRef, Value, ValueRef};
 
@@ -24,10 +24,13 @@ pub(super) mod kind {
     pub(in super::super) const ZSET_ZIPLIST: u8 = 12;
     pub(in super::super) const HASH_ZIPLIST: u8 = 13;
     pub(in super::super) const LIST_ZIPLISTS: u8 = 14;
+    pub(in super::super) const STREAM: u8 = 15;
     pub(in super::super) const HASH_LISTPACK: u8 = 16;
     pub(in super::super) const ZSET_LISTPACK: u8 = 17;
     pub(in super::super) const LIST_LISTPACKS: u8 = 18;
+    pub(in super::super) const STREAM_2: u8 = 19;
     pub(in super::super) const SET_LISTPACK: u8 = 20;
+    pub(in super::super) const STREAM_3: u8 = 21;
     pub(in super::super) const HASH_DEADLINES: u8 = 24;
     pub(in super::super) const HASH_LISTPACK_DEADLINES: u8 = 25;
 
@@ -35,7 +38,6 @@ pub(super) mod kind {
     pub(in super::super) fn name(kind: u8) -> &'static str {
         match kind {
             6 | 7 => "module",
-            15 | 19 | 21 => "stream",
             22 | 23 => "hash with field expiry, as a release candidate wrote it",
             _ => "unknown",
         }
@@ -49,6 +51,7 @@ pub struct Limits {
     pub set: value::set::Thresholds,
     pub zset: value::zset::Thresholds,
     pub list: ChunkLimit,
+    pub stream: value::stream::ChunkLimit,
 }
 
 impl Default for Limits {
@@ -59,6 +62,7 @@ impl Default for Limits {
             set: value::set::Thresholds { intset_entries: 512, listpack_entries: 0, listpack_value: 64 },
             zset: value::zset::Thresholds::default(),
             list: ChunkLimit::DEFAULT,
+            stream: value::stream::ChunkLimit::DEFAULT,
         }
     }
 }
@@ -71,6 +75,7 @@ pub(super) fn kind_of(value: ValueRef<'_>) -> u8 {
         ValueRef::Hash(hash) => hash::kind_of(hash),
         ValueRef::Set(set) => set::kind_of(set),
         ValueRef::ZSet(zset) => zset::kind_of(zset),
+        ValueRef::Stream(_) => kind::STREAM_2,
     }
 }
 
@@ -82,6 +87,7 @@ pub fn encode_value(value: ValueRef<'_>, compress: bool, out: &mut Vec<u8>) {
         ValueRef::Hash(hash) => hash::encode(hash, compress, out),
         ValueRef::Set(set) => set::encode(set, compress, out),
         ValueRef::ZSet(zset) => zset::encode(zset, compress, out),
+        ValueRef::Stream(stream) => stream::encode(stream, compress, out),
     }
 }
 
@@ -95,7 +101,7 @@ pub(super) fn encode_text(text: TextRef<'_>, compress: bool, out: &mut Vec<u8>) 
 
 /// Whether [`decode_value`] knows this form.
 pub(super) fn is_known(kind: u8) -> bool {
-    matches!(kind, 0..=5 | 9..=14 | 16..=18 | 20 | 24 | 25)
+    matches!(kind, 0..=5 | 9..=21 | 24 | 25)
 }
 
 /// Reads a value of a known form. `None` where the bytes are none. A collection may come out empty: some old servers
@@ -110,6 +116,7 @@ pub(super) fn decode_value(kind: u8, cursor: &mut Cursor<'_>, limits: &Limits) -
         kind::ZSET | kind::ZSET_BINARY | kind::ZSET_ZIPLIST | kind::ZSET_LISTPACK => {
             Value::ZSet(zset::decode(kind, cursor, limits)?)
         }
+        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => stream::decode(kind, cursor)?.into(),
         _ => Value::Hash(hash::decode(kind, cursor, limits)?),
     })
 }
@@ -144,13 +151,14 @@ pub(super) fn skip_value(kind: u8, cursor: &mut Cursor<'_>) -> Option<()> {
             cursor.take(8)?;
             cursor.skip_string()
         }
+        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => stream::skip(kind, cursor),
         // One string, or a compact form in one.
         _ => cursor.skip_string(),
     }
 }
 
 /// Steps over as many parts as the length tells, times `each`.
-fn skip_times(
+pub(super) fn skip_times(
     cursor: &mut Cursor<'_>,
     each: u64,
     skip: impl Fn(&mut Cursor<'_>) -> Option<()>,
