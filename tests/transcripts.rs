@@ -275,7 +275,15 @@ impl State {
                     }
                     _ => panic!("KEYS gave {}", key.render()),
                 };
-                let value = [ask(&[b"TYPE"]), ask(&[b"PEXPIRETIME"]), ask(&[b"DEBUG", b"DIGEST-VALUE"])];
+                let mut value =
+                    vec![ask(&[b"TYPE"]), ask(&[b"PEXPIRETIME"]), ask(&[b"DEBUG", b"DIGEST-VALUE"])];
+                if let (Some("stream"), support::client::Value::Bulk(key)) =
+                    (value.first().map(String::as_str), &key)
+                {
+                    let words: [&[u8]; 6] = [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"];
+                    let full = client.try_call(&words);
+                    value.push(what_lasts(&full.expect("a reply").render()));
+                }
                 keys.insert(format!("db{database} {}", key.render()), value.join(" "));
             }
         }
@@ -299,6 +307,20 @@ impl State {
         }
         out
     }
+}
+
+/// A stream with its groups, without what no log holds: how it is spread over chunks, and when consumers were seen.
+fn what_lasts(full: &str) -> String {
+    let passing = ["radix-tree-keys", "radix-tree-nodes", "seen-time"];
+    let mut lines = full.lines();
+    let mut kept = Vec::new();
+    while let Some(line) = lines.next() {
+        match passing.iter().any(|name| line.contains(name)) {
+            true => drop(lines.next()),
+            false => kept.push(line.trim()),
+        }
+    }
+    kept.join(" ")
 }
 
 // What follows tests the runner itself, on a server that gives the replies it was told to.

@@ -15,6 +15,7 @@ mod pubsub;
 mod script;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transaction;
 mod zset;
@@ -28,6 +29,7 @@ pub const FAMILIES: &[&[&[Spec]]] = &[
     set::FAMILY,
     hash::FAMILY,
     zset::FAMILY,
+    stream::FAMILY,
     bitmap::FAMILY,
     key::FAMILY,
     connection::FAMILY,

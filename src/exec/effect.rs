@@ -32,6 +32,11 @@ impl Effect {
         Effect::Instead(record)
     }
 
+    /// The effect that these commands repeat; none without any.
+    pub fn instead_if_any(record: Record) -> Effect {
+        if record.commands() == 0 { Effect::None } else { Effect::Instead(record) }
+    }
+
     /// `Same` when something was changed.
     pub fn same_if(changed: bool) -> Effect {
         if changed { Effect::Same } else { Effect::None }

@@ -31,6 +31,6 @@ pub mod wait;
 
 pub use args::Args;
 pub use context::Context;
-pub use effect::{Effect, Until, Wait, Woken};
+pub use effect::{Effect, Record, Until, Wait, Woken};
 pub use session::Session;
 pub use spec::{Begin, Find, Group, KeySpec, Run, Spec, acl, flag, key};

@@ -341,6 +341,16 @@ pub enum Begin {
     Index(usize),
     /// After this word, searched from a position on (negative: backwards from the end).
     Keyword(&'static str, i32),
+    /// After this word where it stands among options, each of which is passed over with its own words: a name among these may
+    /// be the word that is looked for.
+    Among {
+        /// See above.
+        word: &'static str,
+        /// Where clients that know of no options should begin to look.
+        from: i32,
+        /// The options, each with the number of words behind it.
+        options: &'static [(&'static str, usize)],
+    },
 }
 
 /// The extent of the keys.
@@ -362,6 +372,8 @@ pub enum Find {
         /// See above.
         step: usize,
     },
+    /// The first half of all words that are left, which must be even.
+    FirstHalf,
 }
 
 /// Bits of [`KeySpec::flags`].
@@ -446,10 +458,18 @@ impl KeySpec {
                     None => return,
                 }
             }
+            Begin::Among { word, options, .. } => match find_among(request, word, options) {
+                Some(at) => at + 1,
+                None => return,
+            },
         };
         let (first, last, step) = match self.find {
             Find::Range { last, step } if last >= 0 => (begin, begin + last as usize, step),
             Find::Range { last, step } => (begin, words.saturating_sub(last.unsigned_abs() as usize), step),
+            Find::FirstHalf => match words.saturating_sub(begin) {
+                left if left > 0 && left % 2 == 0 => (begin, begin + left / 2 - 1, 1),
+                _ => return,
+            },
             Find::Count { at, first, step } => {
                 let count = request.get(begin + at).and_then(crate::base::number::parse_i64);
                 let Some(count) = count.and_then(|count| usize::try_from(count).ok()).filter(|&n| n > 0)
@@ -467,5 +487,18 @@ impl KeySpec {
             return;
         }
         found.extend((first..=last).step_by(step.max(1)).map(|index| KeyAt { index, flags: self.flags }));
+    }
+}
+
+/// Where a word stands among options.
+fn find_among(request: &Request<'_>, word: &str, options: &[(&str, usize)]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let found = request.get(at)?;
+        if found.eq_ignore_ascii_case(word.as_bytes()) {
+            return Some(at);
+        }
+        let is_it = |(name, _): &&(&str, usize)| found.eq_ignore_ascii_case(name.as_bytes());
+        at += 1 + options.iter().find(is_it)?.1;
     }
 }

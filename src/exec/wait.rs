@@ -42,6 +42,17 @@ pub struct Keys {
     /// Does the command with one of its keys, which holds a value of the type, and writes the reply. None, and no
     /// reply, when there was not what it wants. The arguments stand after the command's name.
     pub serve: Serve,
+    /// What is to be done for the client when that comes, if not what it asked for in the same words.
+    pub request: Option<OwnedRequest>,
+    /// Whether it is to be served, and so to be refused, also when a key is removed or becomes one of another type.
+    pub when_gone: bool,
+}
+
+impl Keys {
+    /// What a command waits for that needs nothing besides. The keys are to be added.
+    pub fn new(kind: Kind, serve: Serve) -> Self {
+        Keys { keys: Vec::new(), kind, also: None, serve, request: None, when_gone: false }
+    }
 }
 
 /// See [`Keys::serve`].
@@ -74,7 +85,7 @@ pub fn for_first(
         }
     }
     let keys = keys.into_iter().map(<[u8]>::to_vec).collect();
-    Ok(for_keys(Keys { keys, kind, also: None, serve }, deadline, null_array))
+    Ok(for_keys(Keys { keys, ..Keys::new(kind, serve) }, deadline, null_array))
 }
 
 /// Answers a client for whom nothing came, where that is the null array.
@@ -118,7 +129,7 @@ pub(super) fn get_in_line(
     let db = session.db;
     let sleeper = Sleeper {
         client: session.client.clone(),
-        request: OwnedRequest::from_request(request),
+        request: keys.request.clone().unwrap_or_else(|| OwnedRequest::from_request(request)),
         db,
         proto: session.proto,
         serve: keys.serve,
@@ -127,6 +138,7 @@ pub(super) fn get_in_line(
     };
     let waiter = Arc::new(Waiter {
         kind: keys.kind,
+        when_gone: keys.when_gone,
         also: keys.also.as_ref().map(|key| (db, key.as_slice().into())),
         serve: Box::new(move |locked, key| sleeper.serve(locked, key)),
     });

@@ -8,7 +8,7 @@ use super::reclaim::Reclaimer;
 use crate::base::clock::Millis;
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
-use crate::exec::{Context, commit::Journal, limits, tell};
+use crate::exec::{Context, commit::Journal, limits, tell, wait};
 use crate::table::expire::{Cursor, Progress};
 
 /// Time between two rounds.
@@ -125,12 +125,15 @@ impl Expiry {
             };
             let slice = ctx.clock.elapsed();
             let is_time_up = || ctx.clock.elapsed() - slice >= EXPIRY_SLICE;
-            let now = ctx.clock.unix_ms();
-            ctx.table.expire_some(&mut self.cursor, now, is_time_up, |db, key, lapsed, told| {
-                journal.lapsed(db, key, lapsed);
-                tell::publish(ctx, now, told);
-                ctx.stats.seat(seat).changes.add(1);
-            })
+            let (now, marks) = (ctx.clock.unix_ms(), ctx.table.marks());
+            let progress =
+                ctx.table.expire_some(&mut self.cursor, now, is_time_up, |db, key, lapsed, told| {
+                    journal.lapsed(db, key, lapsed);
+                    tell::publish(ctx, now, told);
+                    ctx.stats.seat(seat).changes.add(1);
+                });
+            wait::settle_everywhere(ctx, marks, now);
+            progress
         };
         ctx.tracking.broadcast();
         ctx.free_garbage();

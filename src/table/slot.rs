@@ -279,6 +279,7 @@ impl<'a> Slot<'a> {
         let captured = self.is_captured(place);
         let entry = self.stripe.remove(place, self.hash, order, seed)?;
         self.mark_changed();
+        self.stripe.waiters.mark_gone(self.key, &self.table.marks);
         Some((entry, captured))
     }
 

@@ -107,6 +107,7 @@ impl Stripe {
     pub(super) fn clear(&mut self, table: &Table) -> Option<Garbage> {
         self.touch_watched(|_, _, entry| entry.is_some(), table.order());
         self.last_record.forget();
+        self.waiters.mark_all_gone(&table.marks);
         let map = std::mem::take(&mut self.map);
         let bytes = std::mem::take(&mut self.bytes);
         (self.expires, self.lapsing, self.next_due) = (0, 0, NEVER);

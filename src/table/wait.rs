@@ -28,6 +28,8 @@ const LOCKED_AHEAD: usize = 8;
 pub struct Waiter {
     /// The type that serves it. Anything else may come and go.
     pub kind: Kind,
+    /// Whether it is tried, to be refused, also when the key is gone or holds another type.
+    pub when_gone: bool,
     /// The database and name of the key that it needs besides the one that serves it.
     pub also: Option<(usize, Box<[u8]>)>,
     /// Tries to serve it with the key given, which holds a value of its type. The key's stripe and that of
@@ -103,10 +105,27 @@ impl Waiters {
         }
     }
 
+    /// Notes that a key was removed, if somebody wants to know of that.
+    #[inline]
+    pub(super) fn mark_gone(&mut self, key: &[u8], marks: &AtomicU64) {
+        if let Some(lines) = &mut self.0
+            && let Some(line) = lines.get_mut(key)
+            && line.wants_to_know()
+        {
+            line.mark_now(marks);
+        }
+    }
+
+    /// Notes that all keys were removed.
+    pub(super) fn mark_all_gone(&mut self, marks: &AtomicU64) {
+        let lines = self.0.iter_mut().flat_map(|lines| lines.values_mut());
+        lines.filter(|line| line.wants_to_know()).for_each(|line| line.mark_now(marks));
+    }
+
     /// Marks the keys for which `is_ready(key, hash)` holds.
     pub(super) fn mark_where(&mut self, is_ready: impl Fn(&[u8], u64) -> bool, marks: &AtomicU64) {
         for (key, line) in self.0.iter_mut().flat_map(|lines| lines.iter_mut()) {
-            if is_ready(key, line.hash) {
+            if line.wants_to_know() || is_ready(key, line.hash) {
                 line.mark_now(marks);
             }
         }
@@ -143,6 +162,11 @@ impl Waiters {
 }
 
 impl Line {
+    /// True when somebody waits who is told that the key has gone.
+    fn wants_to_know(&self) -> bool {
+        self.waiting.iter().any(|waiter| waiter.when_gone)
+    }
+
     fn mark_now(&mut self, marks: &AtomicU64) {
         // The first change counts: it decides which of several keys is served first.
         if self.mark == 0 {
@@ -228,11 +252,11 @@ impl Locked<'_> {
         let (mut served, mut place) = (0, 0);
         // Nobody can join the line meanwhile. Whoever is served leaves it.
         for _ in 0..self.stripe(address).map_or(0, |stripe| stripe.waiters.len(key)) {
-            let Some(kind) = self.slot(db, key).entry().map(|entry| entry.kind()) else { break };
+            let kind = self.slot(db, key).entry().map(|entry| entry.kind());
             let Some(waiter) = self.stripe(address).and_then(|stripe| stripe.waiters.at(key, place)) else {
                 break;
             };
-            if waiter.kind != kind {
+            if kind != Some(waiter.kind) && !waiter.when_gone {
                 place += 1;
                 continue;
             }

@@ -66,9 +66,8 @@ fn move_or_wait(
     }
     let keys = Keys {
         keys: vec![route.source.to_vec()],
-        kind: Kind::List,
         also: Some(route.target.to_vec()),
-        serve,
+        ..Keys::new(Kind::List, serve)
     };
     Ok(wait::for_keys(keys, deadline, nothing))
 }

@@ -37,7 +37,7 @@ fn blmpop(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -
         }
     }
     let keys = choice.keys.into_iter().map(<[u8]>::to_vec).collect();
-    Ok(wait::for_keys(Keys { keys, kind: Kind::List, also: None, serve }, deadline, wait::null_array))
+    Ok(wait::for_keys(Keys { keys, ..Keys::new(Kind::List, serve) }, deadline, wait::null_array))
 }
 
 fn serve(

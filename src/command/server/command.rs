@@ -310,7 +310,7 @@ fn describe_keys(keys: &KeySpec, reply: &mut Reply<'_>) {
             reply.map(1);
             numbers(&[("index", index as i64)], reply);
         }
-        Begin::Keyword(keyword, from) => {
+        Begin::Keyword(keyword, from) | Begin::Among { word: keyword, from, .. } => {
             typed("keyword", reply);
             reply.map(2);
             word("keyword", reply);
@@ -324,6 +324,11 @@ fn describe_keys(keys: &KeySpec, reply: &mut Reply<'_>) {
             typed("range", reply);
             reply.map(3);
             numbers(&[("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)], reply);
+        }
+        Find::FirstHalf => {
+            typed("range", reply);
+            reply.map(3);
+            numbers(&[("lastkey", -1), ("keystep", 1), ("limit", 2)], reply);
         }
         Find::Count { at, first, step } => {
             typed("keynum", reply);

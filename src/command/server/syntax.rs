@@ -292,9 +292,9 @@ fn find_keys(arguments: &mut [Argument], keys: &[KeySpec], first: usize) {
     for argument in arguments {
         let at = position.map(|position| position + usize::from(argument.token.is_some()));
         let found = keys.iter().position(|spec| match (spec.begin, spec.find) {
-            (Begin::Index(index), Find::Range { .. }) => at == Some(index),
+            (Begin::Index(index), Find::Range { .. } | Find::FirstHalf) => at == Some(index),
             (Begin::Index(index), Find::Count { first, .. }) => at == Some(index + first),
-            (Begin::Keyword(word, _), _) => {
+            (Begin::Keyword(word, _) | Begin::Among { word, .. }, _) => {
                 argument.token.as_deref().is_some_and(|token| token.eq_ignore_ascii_case(word))
             }
         });

@@ -37,7 +37,7 @@ fn bzmpop(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -
         effect => return Ok(effect),
     }
     let keys = request.keys.into_iter().map(<[u8]>::to_vec).collect();
-    Ok(wait::for_keys(Keys { keys, kind: Kind::ZSet, also: None, serve }, deadline, wait::null_array))
+    Ok(wait::for_keys(Keys { keys, ..Keys::new(Kind::ZSet, serve) }, deadline, wait::null_array))
 }
 
 fn serve(
