@@ -59,6 +59,11 @@ ROWS = [
     ("XDEL", "stream", "1-2"),
     ("XGROUP", "CREATE", "stream", "group", "0"),
     ("XREADGROUP", "GROUP", "group", "someone", "COUNT", 1, "STREAMS", "stream", ">"),
+    ("XADD", "long stream", "MAXLEN", "~", 500, "*", "f", "v"),
+    *(("XADD", "long stream", "MAXLEN", "~", 500, "*", "number", n, "text", f"entry {n}") for n in range(1000)),
+    ("XGROUP", "CREATE", "long stream", "group", "0"),
+    ("XREADGROUP", "GROUP", "group", "someone", "COUNT", 300, "STREAMS", "long stream", ">"),
+    ("XAUTOCLAIM", "long stream", "group", "another", 0, "0", "COUNT", 50, "JUSTID"),
     ("PFADD", "visitors", *(f"v{n}" for n in range(500))),
     ("GEOADD", "places", "13.36", "38.11", "Palermo"),
 ]
