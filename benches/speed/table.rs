@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use pinstripe::base::hash::Seed;
-use pinstripe::table::{Address, Expiry, Table};
+use pinstripe::table::{Address, Entry, Expiry, Table};
 
 use crate::cases::{BATCH, Case, Named, Order, Staged, key};
 
@@ -113,8 +113,9 @@ fn remove(state: &mut Filled) {
 }
 
 fn scan(state: &mut Filled) {
-    let page = state.table.scan(0, state.cursor, 100, NOW, |entry| {
+    let visit = |entry: &Entry| {
         black_box(entry.key());
-    });
+    };
+    let page = state.table.scan(0, state.cursor, 100, NOW, visit, |_| ());
     state.cursor = page.cursor;
 }

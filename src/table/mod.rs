@@ -396,20 +396,35 @@ impl Table {
         self.places[other].store(place_one, Ordering::Relaxed);
     }
 
-    /// A key picked at random, none when the database is empty. Keys whose time has come are passed over (and left
-    /// for the expiry cycle) unless nothing else is found.
-    pub fn random_key(&self, db: usize, now: Millis, random: &mut Random) -> Option<Vec<u8>> {
+    /// A key picked at random, none when the database is empty. Keys whose time has come are passed over, and named to
+    /// `lapsed`.
+    pub fn random_key(
+        &self,
+        db: usize,
+        now: Millis,
+        random: &mut Random,
+        mut lapsed: impl FnMut(&[u8]),
+    ) -> Option<Vec<u8>> {
         let stripes = self.stripes_of(db);
         if stripes.is_empty() {
             return None;
         }
         for _ in 0..4 * stripes.len() {
             let stripe = stripes[random.below(stripes.len() as u64) as usize].lock();
-            if let Some(entry) = stripe.random(random).filter(|entry| entry.expiry() > now) {
-                return Some(entry.key().to_vec());
+            match stripe.random(random) {
+                Some(entry) if entry.expiry() > now => return Some(entry.key().to_vec()),
+                Some(entry) => lapsed(entry.key()),
+                None => {}
             }
         }
-        stripes.iter().find_map(|stripe| stripe.lock().first_live(now).map(|entry| entry.key().to_vec()))
+        stripes.iter().find_map(|stripe| {
+            let stripe = stripe.lock();
+            let live = stripe.first_live(now).map(|entry| entry.key().to_vec());
+            if live.is_none() {
+                stripe.entries().for_each(|entry| lapsed(entry.key()));
+            }
+            live
+        })
     }
 
     /// Visits every live entry of a database, stripe by stripe, none locked for longer than its own visit.

@@ -19,7 +19,8 @@ pub struct Page {
 }
 
 impl Table {
-    /// Visits about `count` live entries of a database from `cursor` on (0 begins a walk).
+    /// Visits about `count` entries of a database from `cursor` on (0 begins a walk). Those whose time has come are only
+    /// named, to `lapsed`.
     pub fn scan(
         &self,
         db: usize,
@@ -27,6 +28,7 @@ impl Table {
         count: usize,
         now: Millis,
         mut visit: impl FnMut(&Entry),
+        mut lapsed: impl FnMut(&[u8]),
     ) -> Page {
         let stripes = self.stripes_of(db);
         let bits = 53 - self.stripe_bits;
@@ -46,6 +48,8 @@ impl Table {
                 left = left.saturating_sub(1);
                 if entry.expiry() > now {
                     visit(entry);
+                } else {
+                    lapsed(entry.key());
                 }
                 true
             });

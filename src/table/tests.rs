@@ -192,7 +192,7 @@ proptest! {
                 if key < 500 {
                     seen.push(key);
                 }
-            });
+            }, |_| ());
             prop_assert!(page.cursor < 1 << 53);
             cursor = page.cursor;
             if cursor == 0 {
