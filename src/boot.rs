@@ -34,6 +34,7 @@ use crate::exec::context::{ApplySettings, Context, Identity, Loading, Saves};
 use crate::exec::freer::Freer;
 use crate::exec::mailbox::{Mailbox, Order};
 use crate::exec::registry::Registry;
+use crate::exec::replicas::{Feed, Replicas};
 use crate::exec::turn::Turns;
 use crate::gateway;
 use crate::log::storage::{RealStorage, Storage};
@@ -237,6 +238,9 @@ fn context(
         config_file: file.as_ref().map(|file| file.display().to_string()).unwrap_or_default(),
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
     };
+    let bounds = Arc::new(ArcSwap::from_pointee(exec::limits::outbox(&config, clock.unix_ms())));
+    let replicas = Arc::new(Replicas::new(bounds.clone(), &config.replication, clock.unix_ms()));
+    log.set_follower(Box::new(Feed(replicas.clone())));
     let saves = Saves::default();
     saves.last_save.store(clock.unix_ms() / 1000, Ordering::Relaxed);
     saves.last_json.store(clock.unix_ms() / 1000, Ordering::Relaxed);
@@ -253,7 +257,8 @@ fn context(
         pubsub: Arc::default(),
         scripts: Scripts::new(clock.clone()),
         tracking,
-        bounds: Arc::new(ArcSwap::from_pointee(exec::limits::outbox(&config, clock.unix_ms()))),
+        replicas,
+        bounds,
         stats: Stats::new(workers + 2, registry.total()),
         slowlog: Slowlog::default(),
         operations: Operations::default(),

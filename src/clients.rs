@@ -50,6 +50,10 @@ pub mod flag {
     pub const BROKEN_REDIRECT: u32 = 1 << 11;
     /// Its connection has ended.
     pub const GONE: u32 = 1 << 12;
+    /// It is a replica: it is fed what changes, and never answered.
+    pub const REPLICA: u32 = 1 << 13;
+    /// It has said something of itself that is of use when it becomes a replica.
+    pub const INTRODUCED: u32 = 1 << 14;
 }
 
 /// One connection, as seen from outside of it. There may be very many, so what few have is behind a pointer.
@@ -251,7 +255,13 @@ impl Client {
     }
 
     fn bound(&self, bounds: &Bounds) -> Bound {
-        if self.has_flag(flag::PUBSUB) { bounds.pubsub } else { bounds.normal }
+        if self.has_flag(flag::REPLICA) {
+            bounds.replica
+        } else if self.has_flag(flag::PUBSUB) {
+            bounds.pubsub
+        } else {
+            bounds.normal
+        }
     }
 
     /// Appends to `out` what waits to be sent to it.

@@ -37,6 +37,8 @@ pub struct Bounds {
     pub normal: Bound,
     /// For those who do.
     pub pubsub: Bound,
+    /// For replicas.
+    pub replica: Bound,
     /// Wall time.
     pub now: Millis,
 }

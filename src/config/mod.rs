@@ -32,6 +32,7 @@ pub use directives::network::Network;
 pub use directives::observe::Observe;
 pub use directives::persistence::Persistence;
 pub use directives::process::Process;
+pub use directives::replication::Replication;
 pub(crate) use file::split_line;
 pub use file::{ConfigError, ConfigFiles, Loaded, load};
 pub use notify::NotifyFlags;
@@ -63,6 +64,8 @@ pub struct Config {
     pub access: Access,
     /// The process as a whole.
     pub process: Process,
+    /// How replicas are fed.
+    pub replication: Replication,
     /// Directives without effect that were changed from Redis's default: name and canonical text.
     unused: Unused,
 }
@@ -78,6 +81,7 @@ impl Default for Config {
             observe: Observe::blank(),
             access: Access::blank(),
             process: Process::blank(),
+            replication: Replication::blank(),
             unused: Unused::default(),
         };
         directives::all().for_each(|row| row.set_default(&mut config));

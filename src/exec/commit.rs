@@ -34,6 +34,8 @@ pub struct Unit {
     commands: usize,
     /// The database of the first command, and the one in force at the end.
     db: Option<(usize, usize)>,
+    /// What only replicas are told, each with its place in `bytes`.
+    asides: Vec<(usize, Vec<u8>)>,
     /// What is to be sent when the record is in the log.
     pub(super) queue: Queue,
 }
@@ -58,20 +60,17 @@ impl Journal<'_> {
     pub fn commit(&mut self, db: usize, effect: &Effect, request: &Request<'_>) -> bool {
         match effect {
             Effect::None | Effect::Wait(_) => return false,
+            Effect::PassOn => {
+                self.pass_on(db, request);
+                return false;
+            }
             Effect::Same => self.write(db, 1, |out| match request.raw() {
                 Some(frame) => out.extend_from_slice(frame),
                 None => encode_command(out, request.iter()),
             }),
+            // Several commands of one effect must not be torn apart by a crash.
             Effect::Instead(record) => self.write(db, record.commands(), |out| {
-                // Several commands of one effect must not be torn apart by a crash.
-                let wrap = record.commands() > 1;
-                if wrap {
-                    out.extend_from_slice(MULTI);
-                }
-                out.extend_from_slice(record.bytes());
-                if wrap {
-                    out.extend_from_slice(EXEC);
-                }
+                framed(record.commands() > 1, out, |out| out.extend_from_slice(record.bytes()));
             }),
         }
         true
@@ -79,17 +78,13 @@ impl Journal<'_> {
 
     fn write(&mut self, db: usize, commands: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         match self {
-            Journal::Log { log, last } => {
-                if log.is_on() {
-                    *last = log.append(db as u32, encode);
-                }
-            }
+            Journal::Log { log, last } => *last = log.append(db as u32, encode).max(*last),
             Journal::Unit(unit) => {
-                match unit.db {
-                    Some((_, current)) if current != db => select(&mut unit.bytes, db),
-                    _ => {}
+                let before = unit.db.filter(|_| unit.commands > 0);
+                if before.is_some_and(|(_, current)| current != db) {
+                    select(&mut unit.bytes, db);
                 }
-                unit.db = Some((unit.db.map_or(db, |(first, _)| first), db));
+                unit.db = Some((before.map_or(db, |(first, _)| first), db));
                 // The unit is a transaction as a whole, so the effect needs no frame of its own.
                 let start = unit.bytes.len();
                 encode(&mut unit.bytes);
@@ -99,6 +94,21 @@ impl Journal<'_> {
                     unit.bytes.drain(start..start + MULTI.len());
                 }
                 unit.commands += commands;
+            }
+            Journal::Nowhere => {}
+        }
+    }
+
+    /// Hands replicas what is no change: it has its place among the changes, and none in the log.
+    #[cold]
+    fn pass_on(&mut self, db: usize, request: &Request<'_>) {
+        let mut command = Vec::new();
+        encode_command(&mut command, request.iter());
+        match self {
+            Journal::Log { log, .. } => log.pass_on(db as u32, &command),
+            Journal::Unit(unit) => {
+                unit.asides.push((unit.bytes.len(), command));
+                unit.db = unit.db.or(Some((db, db)));
             }
             Journal::Nowhere => {}
         }
@@ -137,26 +147,47 @@ impl Unit {
     /// Writes the transaction as one record; its sequence number, 0 if it changed nothing.
     pub fn finish(self, log: &Log) -> u64 {
         let Some((first, last)) = self.db else { return 0 };
-        if !log.is_on() {
-            return 0;
-        }
+        let databases = (first as u32, last as u32);
         if cfg!(feature = "canary-exec-split") && first == last {
             return log.append(first as u32, |out| out.extend_from_slice(&self.bytes));
         }
-        log.append(first as u32, |out| {
-            let wrap = self.commands > 1 || first != last;
-            if wrap {
-                out.extend_from_slice(MULTI);
+        let told = (!self.asides.is_empty()).then(|| self.with_asides());
+        if self.commands == 0 {
+            log.pass_on(databases.0, &told.unwrap_or_default());
+            return 0;
+        }
+        let wraps = self.commands > 1 || first != last;
+        log.append_unit(
+            databases,
+            |out| framed(wraps, out, |out| out.extend_from_slice(&self.bytes)),
+            told.as_deref(),
+        )
+    }
+
+    /// The transaction as replicas are told of it.
+    fn with_asides(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        framed(self.commands + self.asides.len() > 1, &mut out, |out| {
+            let mut done = 0;
+            for (place, command) in &self.asides {
+                out.extend_from_slice(self.bytes.get(done..*place).unwrap_or_default());
+                out.extend_from_slice(command);
+                done = *place;
             }
-            out.extend_from_slice(&self.bytes);
-            if first != last {
-                // The log takes the stream to be in the unit's first database afterwards.
-                select(out, first);
-            }
-            if wrap {
-                out.extend_from_slice(EXEC);
-            }
-        })
+            out.extend_from_slice(self.bytes.get(done..).unwrap_or_default());
+        });
+        out
+    }
+}
+
+/// Writes commands, between MULTI and EXEC where they are several.
+fn framed(wraps: bool, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    if wraps {
+        out.extend_from_slice(MULTI);
+    }
+    write(out);
+    if wraps {
+        out.extend_from_slice(EXEC);
     }
 }
 

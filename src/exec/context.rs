@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use super::freer::Freer;
 use super::mailbox::Mailbox;
 use super::registry::Registry;
+use super::replicas::Replicas;
 use super::turn::Turns;
 use crate::base::clock::Clock;
 use crate::clients::{Bounds, Client, Clients};
@@ -36,6 +37,8 @@ pub struct Context {
     pub pubsub: Arc<PubSub<Client>>,
     /// Who caches what.
     pub tracking: Arc<Tracking>,
+    /// Who follows this server.
+    pub replicas: Arc<Replicas>,
     /// How much may wait to be sent to a client, as of the last look: for who posts and has no settings at hand.
     pub bounds: Arc<ArcSwap<Bounds>>,
     /// The counters.

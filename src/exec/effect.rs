@@ -8,6 +8,7 @@ use crate::base::clock::Millis;
 use crate::log::encode_command;
 
 use super::context::Context;
+use super::replicas::Pieces;
 use super::session::Session;
 use super::wait::Keys;
 use crate::resp::reply::Reply;
@@ -20,6 +21,8 @@ pub enum Effect {
     Same,
     /// These commands repeat what it did.
     Instead(Record),
+    /// Nothing was changed, but replicas are to be told of the command: PUBLISH.
+    PassOn,
     /// The command is not finished: the connection sleeps, then its reply is written.
     Wait(Box<Wait>),
 }
@@ -104,6 +107,15 @@ pub enum Until {
     Job(tokio::sync::oneshot::Receiver<Result<(), String>>),
     /// Something in a key: see [`super::wait`].
     Keys(Keys),
+    /// So many replicas having acknowledged an offset. Whatever ends the sleep, the reply is how many have.
+    Acknowledged {
+        /// See above.
+        offset: u64,
+        /// See above.
+        replicas: usize,
+    },
+    /// The end of a snapshot, which its connection sends. There is no reply.
+    Snapshot(Pieces),
 }
 
 /// Why a sleep ended.

@@ -52,20 +52,24 @@ pub(super) fn disk_works(ctx: &Context, config: &Config, command: &Command) -> R
     disk_takes_writes(ctx, config)
 }
 
-/// A write that so many replicas should have, as nobody follows here.
+/// A write that so many replicas should have, and not so many are heard.
 #[inline]
-pub(super) fn replicas(config: &Config, command: &Command) -> Result<(), Refusal> {
-    if !command.spec.has(flag::WRITE) { Ok(()) } else { enough_replicas(config) }
+pub(super) fn replicas(ctx: &Context, config: &Config, command: &Command) -> Result<(), Refusal> {
+    if !command.spec.has(flag::WRITE) { Ok(()) } else { enough_replicas(ctx, config) }
 }
 
 /// As [`replicas`], for a command or transaction that is known to write.
 #[inline]
-pub(super) fn enough_replicas(config: &Config) -> Result<(), Refusal> {
+pub(super) fn enough_replicas(ctx: &Context, config: &Config) -> Result<(), Refusal> {
     let persistence = &config.persistence;
-    match persistence.min_replicas_to_write > 0 && persistence.min_replicas_max_lag > 0 {
-        true => Err(Refusal::line("NOREPLICAS Not enough good replicas to write.")),
-        false => Ok(()),
+    let (wanted, lag) = (persistence.min_replicas_to_write, persistence.min_replicas_max_lag);
+    if wanted == 0 || lag == 0 {
+        return Ok(());
     }
+    if ctx.replicas.good(ctx.clock.unix_ms(), i64::from(lag) * 1000) >= wanted as usize {
+        return Ok(());
+    }
+    Err(Refusal::line("NOREPLICAS Not enough good replicas to write."))
 }
 
 /// As [`disk_works`], for a command or transaction that is known to write.

@@ -36,7 +36,7 @@ pub fn of(config: &Config) -> Limits {
 /// How much may wait to be sent to a client, as of now.
 pub fn outbox(config: &Config, now: Millis) -> Bounds {
     let limits = &config.clients.client_output_buffer_limit;
-    Bounds { normal: bound(limits.normal), pubsub: bound(limits.pubsub), now }
+    Bounds { normal: bound(limits.normal), pubsub: bound(limits.pubsub), replica: bound(limits.replica), now }
 }
 
 fn bound(limit: OutputLimit) -> Bound {

@@ -1,6 +1,11 @@
 //! Orders that commands give to the machinery above them: the floor that carries them out reads the other end.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
+
+use super::replicas::Piece;
+use crate::clients::Client;
 
 /// Where the result of an order goes.
 pub type Done = oneshot::Sender<Result<(), String>>;
@@ -36,6 +41,15 @@ pub enum Order {
         save: bool,
         /// Answered when it is done.
         done: Done,
+    },
+    /// Attach a replica to the stream and send it the state at that moment.
+    Snapshot {
+        /// The replica.
+        client: Arc<Client>,
+        /// It wants to know the stream's name and offset.
+        is_named: bool,
+        /// What it is to be sent.
+        pieces: mpsc::Sender<Piece>,
     },
     /// Write the configuration file.
     RewriteSettings {

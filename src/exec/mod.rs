@@ -19,6 +19,7 @@ pub mod multi;
 mod operations;
 pub mod registry;
 pub mod replay;
+pub mod replicas;
 pub mod run;
 pub mod safety;
 pub mod script;

@@ -130,7 +130,7 @@ impl Desk<'_> {
         }
         if transaction.writes {
             gate::disk_takes_writes(self.ctx, &self.config)?;
-            gate::enough_replicas(&self.config)?;
+            gate::enough_replicas(self.ctx, &self.config)?;
         }
         Ok(())
     }

@@ -231,7 +231,7 @@ impl<'c> Desk<'c> {
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
         gate::disk_works(self.ctx, &self.config, command)?;
-        gate::replicas(&self.config, command)
+        gate::replicas(self.ctx, &self.config, command)
     }
 
     /// CLIENT PAUSE holds commands, though not those that would end it.
@@ -240,7 +240,8 @@ impl<'c> Desk<'c> {
         self.ctx.clients.paused_until(true, self.began)?;
         let is_exec = matches!(command.spec.run, Run::Exec);
         let queues = session.transaction.is_some() && !is_exec;
-        if queues || command.spec.has(flag::NO_AUTH) || command.full_name.starts_with("client|") {
+        let is_exempt = command.spec.has(flag::NO_AUTH) || session.client.has_flag(clients::flag::REPLICA);
+        if queues || is_exempt || command.full_name.starts_with("client|") {
             return None;
         }
         let may_write = match &session.transaction {

@@ -52,7 +52,7 @@ impl<'c> Caller<'_, 'c> {
         }
         if flags.declared && !flags.no_writes {
             gate::disk_takes_writes(ctx, &self.desk.config)?;
-            gate::enough_replicas(&self.desk.config)?;
+            gate::enough_replicas(ctx, &self.desk.config)?;
         }
         self.flags = flags;
         let db = self.session.db;
@@ -91,7 +91,7 @@ impl<'c> Caller<'_, 'c> {
         }
         if spec.has(flag::WRITE) {
             gate::disk_takes_writes(ctx, &self.desk.config)?;
-            gate::enough_replicas(&self.desk.config)?;
+            gate::enough_replicas(ctx, &self.desk.config)?;
         }
         if !self.flags.allow_oom {
             gate::memory(ctx, command)?;

@@ -18,6 +18,10 @@ use crate::resp::reply::Reply;
 /// sleep, also that this is dropped, leaves nothing behind.
 pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut Vec<u8>) {
     let client = session.client.clone();
+    let offset = match wait.until {
+        Until::Acknowledged { offset, .. } => Some(offset),
+        _ => None,
+    };
     let end = {
         let asleep = Asleep::new(ctx, session);
         let mut wake = asleep.session.waiting.as_mut().and_then(|waiting| waiting.wake.take());
@@ -46,14 +50,18 @@ pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut V
     };
     let mark = out.len();
     let mut reply = Reply::new(out, session.proto);
+    let finish = |woken, session: &mut Session, reply: &mut Reply<'_>| match offset {
+        Some(offset) => reply.int(ctx.replicas.acked(offset) as i64),
+        None => (wait.then)(ctx, session, woken, reply),
+    };
     match end {
         End::Called(Wake::Reply(bytes, seq)) => {
             reply.raw(&bytes);
             session.need.wrote(seq);
         }
-        End::Called(Wake::TimedOut) => (wait.then)(ctx, session, Woken::TimedOut, &mut reply),
         End::Called(Wake::Error(line)) => reply.error(line),
-        End::Woken(woken) => (wait.then)(ctx, session, woken, &mut reply),
+        End::Called(Wake::TimedOut) => finish(Woken::TimedOut, session, &mut reply),
+        End::Woken(woken) => finish(woken, session, &mut reply),
         End::Killed => {}
     }
     session.need.saw(ctx.log.appended());
@@ -82,6 +90,12 @@ async fn done(ctx: &Context, until: Until) -> Woken {
     match until {
         // Whoever changes a key calls.
         Until::Deadline | Until::Keys(_) => std::future::pending().await,
+        // Only the connection itself can send one.
+        Until::Snapshot(_) => Woken::Failed("no snapshot can be sent here".to_owned()),
+        Until::Acknowledged { offset, replicas } => match ctx.replicas.wait_for(offset, replicas).await {
+            Ok(()) => Woken::Done,
+            Err(_) => std::future::pending().await,
+        },
         Until::Durable(seq) => match durable(ctx, seq).await {
             Ok(()) => Woken::Done,
             Err(fault) => Woken::Failed(fault.to_string()),

@@ -19,6 +19,7 @@
 //! survey, copy   the same without touching anything: what each file holds; a part of it in a new directory
 //! writer, sync   append, flush, sync
 //! gather         whether a sync waits a moment for company
+//! tap            who else hears what is appended
 //! rewrite        a new base, while writes go on
 //! annex          an increment brought in from elsewhere, wholly or not at all
 //! fault          what can go wrong
@@ -58,6 +59,7 @@ mod schedule_tests;
 pub mod storage;
 pub mod survey;
 mod sync;
+mod tap;
 pub mod writer;
 
 pub use annex::Annex;
@@ -73,4 +75,5 @@ pub use record::{Seq, encode_array_header, encode_bulk, encode_command};
 pub use replace::{ReplaceFile, replace_file};
 pub use rewrite::Rewrite;
 pub use survey::{Chain, Condition, FileReport, Link, LinkKind, Loader};
+pub use tap::{Databases, Follower};
 pub use writer::{Fsync, Log, LogOptions, LogStats};

@@ -458,6 +458,7 @@ impl Log {
             sync_turn: Mutex::default(),
             waiters: Default::default(),
             signal: Default::default(),
+            tap: Default::default(),
             counters: Counters::default(),
         })
     }

@@ -67,6 +67,13 @@ impl ReplaceFile {
         Ok(self.len)
     }
 
+    /// Opens for reading what was written so far. It can be read to its end also when this is dropped and the file has no
+    /// name any more.
+    pub fn reopen(&mut self) -> io::Result<(Box<dyn io::Read + Send>, u64)> {
+        self.hand_over()?;
+        Ok((self.storage.open_read(&self.temporary)?, self.len))
+    }
+
     fn hand_over(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.failed, true) {
             return Err(io::Error::other("an earlier write failed"));

@@ -25,6 +25,7 @@ use super::place::Place;
 use super::record::{Check, GROUP_LINE, Section, Seq, TIME_PREFIX, encode_command};
 use super::storage::{File, write_all};
 use super::sync::{Signal, Waiters};
+use super::tap::{Databases, Tap};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
@@ -102,6 +103,7 @@ pub struct Log {
     pub(super) sync_turn: Mutex<()>,
     pub(super) waiters: Waiters,
     pub(super) signal: Arc<Signal>,
+    pub(super) tap: Tap,
     pub(super) counters: Counters,
 }
 
@@ -233,21 +235,43 @@ impl Log {
     /// Appends one unit: a command, or several between MULTI and EXEC that `encode` writes too. To be
     /// called with all locks of the unit held. Returns its sequence number, or 0 when the log is off.
     pub fn append(&self, db: u32, encode: impl FnOnce(&mut Vec<u8>)) -> Seq {
+        self.append_unit((db, db), encode, None)
+    }
+
+    /// As [`Log::append`] for a unit that changes the database by SELECT, and of which a follower may get
+    /// another form: `told`, whole.
+    pub fn append_unit(
+        &self,
+        databases: Databases,
+        encode: impl FnOnce(&mut Vec<u8>),
+        told: Option<&[u8]>,
+    ) -> Seq {
         if !self.is_on() {
+            if self.tap.is_open() {
+                let mut unit = Vec::new();
+                encode(&mut unit);
+                self.tap.hand(databases, told.unwrap_or(&unit));
+            }
             return 0;
         }
         let mut guard = self.pending.lock();
         let pending = &mut *guard;
-        if pending.db != Some(db) {
-            pending.db = Some(db);
-            let index = itoa::Buffer::new().format(db).to_owned();
+        let (first, last) = databases;
+        if pending.db != Some(first) {
+            let index = itoa::Buffer::new().format(first).to_owned();
             encode_command(&mut pending.bytes, [b"SELECT".as_slice(), index.as_bytes()].into_iter());
         }
+        pending.db = Some(last);
+        let start = pending.bytes.len();
         encode(&mut pending.bytes);
         pending.last += 1;
         let seq = pending.last;
         self.counters.pending_bytes.store((pending.bytes.len() - HEAD_LEN) as u64, Ordering::Relaxed);
         self.appended.store(seq, Ordering::Release);
+        if self.tap.is_open() {
+            // Under the lock that gives the numbers: whoever follows hears the units in their order.
+            self.tap.hand(databases, told.unwrap_or(pending.bytes.get(start..).unwrap_or_default()));
+        }
         seq
     }
 

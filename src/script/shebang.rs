@@ -36,7 +36,7 @@ pub(super) fn parse(text: &[u8]) -> Result<(Flags, Vec<u8>), Refusal> {
             match flag {
                 "no-writes" => flags.no_writes = true,
                 "allow-oom" => flags.allow_oom = true,
-                // There are no replicas and no cluster here.
+                // This server is no replica, and in no cluster.
                 "allow-stale" | "no-cluster" | "allow-cross-slot-keys" => {}
                 _ => return Err(Refusal::err(format!("Unexpected flag in script shebang: {flag}"))),
             }

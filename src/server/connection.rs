@@ -11,17 +11,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 use super::worker::{Passenger, Socket, Worker};
 use crate::base::clock::Millis;
-use crate::clients::Client;
+use crate::clients::{Client, flag};
 use crate::config::Config;
+use crate::exec::replicas::{self, Piece, Pieces};
 use crate::exec::run::{AHEAD, Desk, Flow};
 use crate::exec::safety::Need;
-use crate::exec::{Session, Wait, listen, multi, sleep, tracking};
+use crate::exec::{Session, Until, Wait, listen, multi, sleep, tracking};
 use crate::resp::reply::Reply;
 use crate::resp::request::{Batch, Limits, RequestParser};
 
@@ -32,6 +34,8 @@ const BATCH_MAX: usize = 1024;
 /// Output that a turn may gather before it is written: what a client that does not read can make us hold, next to one
 /// reply.
 const OUTPUT_MAX: usize = 1024 * 1024;
+/// Between two signs of life to a replica that waits for its snapshot.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// The least room for reading more of an unfinished command. Beyond it the buffer grows no faster than data comes: what
 /// a client announces costs nothing, only what it sends.
 const READ_AHEAD_MIN: usize = 16 * 1024;
@@ -147,6 +151,7 @@ impl<S: Stream> Connection<S> {
             ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
         }
         tracking::stop(ctx, &mut self.session);
+        replicas::leave(ctx, &self.session);
         outcome.map(|_| None)
     }
 
@@ -161,7 +166,10 @@ impl<S: Stream> Connection<S> {
             stop = match stop {
                 Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
                 Stop::Wait(wait) => {
-                    Box::pin(self.sleep(*wait, &mut out)).await?;
+                    match wait.until {
+                        Until::Snapshot(pieces) => Box::pin(self.send_snapshot(pieces)).await?,
+                        _ => Box::pin(self.sleep(*wait, &mut out)).await?,
+                    }
                     self.run_unrun(&mut out)
                 }
                 Stop::Paused(until) => {
@@ -184,7 +192,12 @@ impl<S: Stream> Connection<S> {
             let client = &self.session.client;
             if client.has_posted() {
                 client.take_posted(&mut out);
-                self.session.need.saw(self.worker.ctx.log.appended());
+                let appended = self.worker.ctx.log.appended();
+                self.session.need.saw(appended);
+                if client.has_flag(flag::REPLICA) {
+                    // It must not know what the end of this process could lose: it may take our place.
+                    self.session.need.wrote(appended);
+                }
             }
             let pipe = Pipe { worker: &self.worker, client };
             let need = std::mem::take(&mut self.session.need);
@@ -214,6 +227,16 @@ impl<S: Stream> Connection<S> {
         let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
         let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, wait, out);
         pipe.deliver_until(asleep, &mut self.stream).await
+    }
+
+    /// Sends a replica its snapshot. What it is to hear after it gathers meanwhile.
+    async fn send_snapshot(&mut self, pieces: Pieces) -> io::Result<()> {
+        let ctx = &self.worker.ctx;
+        let pipe = Pipe { worker: &self.worker, client: &self.session.client };
+        pipe.send_pieces(pieces, &mut self.stream).await?;
+        ctx.replicas.loaded(&self.session.client, ctx.clock.unix_ms());
+        tracing::info!(replica = self.session.client.address, "a replica was sent its snapshot");
+        Ok(())
     }
 
     /// Sleeps until CLIENT PAUSE lets the next command through.
@@ -378,6 +401,31 @@ impl Pipe<'_> {
                     self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
                     self.write(stream, &posted).await?;
                 }
+            }
+        }
+    }
+
+    /// Sends what a replica is to have before the stream. While there is nothing to send it is told that we are alive.
+    async fn send_pieces(&self, mut pieces: Pieces, stream: &mut impl Stream) -> io::Result<()> {
+        let mut is_begun = false;
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = self.client.killed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                piece = pieces.recv() => piece,
+                () = tokio::time::sleep(ALIVE_EVERY), if !is_begun => Some(Piece::Line(b"\n".to_vec())),
+            };
+            match piece {
+                Some(Piece::Line(line)) => self.write(stream, &line).await?,
+                Some(Piece::Payload(bytes)) => {
+                    if !std::mem::replace(&mut is_begun, true) {
+                        // The snapshot may show what is not yet as safe as `appendfsync` wants it.
+                        self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
+                    }
+                    self.write(stream, &bytes).await?;
+                }
+                Some(Piece::End) => return Ok(()),
+                None => return Err(io::Error::other("the replica's snapshot could not be made")),
             }
         }
     }

@@ -51,6 +51,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         }
         if round.is_multiple_of(10) {
             ctx.log.tell_time(now);
+            ctx.replicas.tend(&ctx.log, &ctx.settings.load().replication, now);
             end_idle_connections(&ctx, now);
             end_overfull_connections(&ctx, now);
             save_if_due(&ctx, now);
@@ -179,7 +180,9 @@ fn end_idle_connections(ctx: &Context, now: i64) {
         return;
     }
     for client in ctx.clients.list() {
-        let exempt = [flag::MONITOR, flag::PUBSUB, flag::BLOCKED].into_iter().any(|bit| client.has_flag(bit));
+        let exempt = [flag::MONITOR, flag::PUBSUB, flag::BLOCKED, flag::REPLICA]
+            .into_iter()
+            .any(|bit| client.has_flag(bit));
         if !exempt && now - client.last_use.load(Relaxed) > timeout {
             client.kill();
         }

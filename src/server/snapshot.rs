@@ -1,12 +1,16 @@
-//! Snapshots: `dump.rdb`, the log's base, and DEBUG RELOAD. All are a walk of one cut of the table; nothing is forked.
+//! Snapshots: `dump.rdb`, the log's base, what a replica begins with, and DEBUG RELOAD. All are a walk of one cut of the table; nothing is forked.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use tokio::sync::mpsc;
+
 use crate::base::clock::{Millis, NEVER};
+use crate::clients::Client;
 use crate::exec::Context;
+use crate::exec::replicas::Piece;
 use crate::log::rdb::{Header, RdbWriter};
 use crate::log::storage::Storage;
 use crate::log::{ReplaceFile, Seq};
@@ -94,6 +98,63 @@ fn rewrite_log(jobs: &Jobs) -> Result<(), String> {
     rewrite.finish(base).map_err(|fault| fault.to_string())
 }
 
+/// What is read of a snapshot's file and handed to the connection at once.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Attaches a replica to the stream and sends it what there is at this moment: by way of a file, so that the cut is over as
+/// soon as the disk has it, however slowly the replica reads.
+pub fn send(jobs: &Jobs, client: &Client, is_named: bool, pieces: mpsc::Sender<Piece>) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    if pieces.is_closed() {
+        return Ok(());
+    }
+    // One snapshot is written at a time, and this one's file has no name any more when the next one is begun.
+    let path = ctx.settings.load().persistence.dir.join("replica.rdb");
+    let text =
+        |error: std::io::Error| format!("cannot write a replica's snapshot to {}: {error}", path.display());
+    let mut file = ReplaceFile::create(&jobs.storage, &path).map_err(text)?;
+    let everything = ctx.turns.everything();
+    let cut = ctx.table.cut().ok_or("another snapshot is under way")?;
+    let Some(position) = ctx.replicas.attach(client, &ctx.log) else { return Ok(()) };
+    drop(everything);
+    if is_named {
+        let line = format!("+FULLRESYNC {} {}\r\n", position.id, position.offset);
+        // Whoever does not receive it any more has gone, and is no failure of ours.
+        let _ = pieces.blocking_send(Piece::Line(line.into_bytes()));
+    }
+    write(ctx, &cut, &mut file, None).map_err(text)?;
+    drop(cut);
+    let (reader, len) = file.reopen().map_err(text)?;
+    drop(file);
+    // It is sent beside, so that the next snapshot need not wait for it.
+    let sending = std::thread::Builder::new().name("replica".to_owned()).spawn(move || {
+        if let Err(error) = send_file(reader, len, &pieces) {
+            tracing::error!(%error, "a replica's snapshot could not be read back");
+        }
+    });
+    sending.map(|_| ()).map_err(|error| format!("no thread to send a replica's snapshot: {error}"))
+}
+
+fn send_file(
+    mut reader: Box<dyn Read + Send>,
+    len: u64,
+    pieces: &mpsc::Sender<Piece>,
+) -> std::io::Result<()> {
+    let mut left = len;
+    let mut piece = Piece::Payload(format!("${len}\r\n").into_bytes());
+    while pieces.blocking_send(piece).is_ok() {
+        if left == 0 {
+            let _ = pieces.blocking_send(Piece::End);
+            break;
+        }
+        let mut bytes = vec![0; left.min(PIECE_BYTES as u64) as usize];
+        reader.read_exact(&mut bytes)?;
+        left -= bytes.len() as u64;
+        piece = Piece::Payload(bytes);
+    }
+    Ok(())
+}
+
 /// Writes everything that the cut holds. `base_of` is the sequence number whose state a log's base is.
 fn write(ctx: &Context, cut: &Cut<'_>, sink: &mut impl Write, base_of: Option<Seq>) -> std::io::Result<()> {
     let now = ctx.clock.unix_ms();
@@ -163,6 +224,7 @@ pub fn reload(jobs: &Jobs, from_log: bool, save: bool) -> Result<(), String> {
     // Not left to the freer: two copies of everything would need twice the memory.
     drop(ctx.table.take_garbage());
     ctx.tracking.flushed();
+    ctx.replicas.begin_anew(&ctx.log);
     // Whoever caches has just been told to forget everything, so no key needs to be named as it comes back.
     ctx.table.observe(false);
     let result = (jobs.load)(ctx, &jobs.storage, from_log);

@@ -74,6 +74,10 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
                 let jobs = steward.jobs.clone();
                 put(Box::new(move || answer(Some(done), snapshot::reload(&jobs, from_log, save))));
             }
+            Order::Snapshot { client, is_named, pieces } => {
+                let jobs = steward.jobs.clone();
+                put(Box::new(move || answer(None, snapshot::send(&jobs, &client, is_named, pieces))));
+            }
             Order::RewriteSettings { done } => answer(Some(done), (steward.rewrite_settings)()),
             Order::Shutdown { save, force, done } => match end(&steward, save, &bench).await {
                 Ok(()) => {

@@ -50,5 +50,5 @@ fn publish(
         false => listen::publish(ctx, args.settings(), args.now(), kind, channel, message),
     };
     reply.int(told as i64);
-    Ok(Effect::None)
+    Ok(if ctx.log.is_followed() { Effect::PassOn } else { Effect::None })
 }

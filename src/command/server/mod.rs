@@ -11,11 +11,14 @@ mod latency;
 mod lolwut;
 mod memory;
 mod monitor;
+mod replconf;
+mod replicaof;
 mod role;
 mod save;
 mod shutdown;
 mod slowlog;
 mod sparkline;
+mod sync;
 mod syntax;
 mod time;
 mod wait;
@@ -32,10 +35,13 @@ pub(super) const FAMILY: &[&[Spec]] = &[
     lolwut::SPECS,
     memory::SPECS,
     monitor::SPECS,
+    replconf::SPECS,
+    replicaof::SPECS,
     role::SPECS,
     save::SPECS,
     shutdown::SPECS,
     slowlog::SPECS,
+    sync::SPECS,
     time::SPECS,
     wait::SPECS,
 ];

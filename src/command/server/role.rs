@@ -1,6 +1,7 @@
-//! ROLE — the part that this server plays in replication: a master without replicas.
+//! ROLE — the part that this server plays in replication: a master, and who follows it.
 
 use crate::base::refusal::Refusal;
+use crate::exec::replicas::Stage;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -16,11 +17,18 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     ..Spec::DEFAULT
 }];
 
-fn role(_: &mut Args<'_>, _: &Context, _: &mut Session, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+fn role(_: &mut Args<'_>, ctx: &Context, _: &mut Session, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+    let mut replicas = ctx.replicas.list();
+    replicas.retain(|replica| replica.stage == Stage::Online);
     reply.array(3);
     reply.bulk(b"master");
-    // The offset of the replication stream, which nobody reads and which therefore never grows.
-    reply.int(0);
-    reply.array(0);
+    reply.int(ctx.replicas.offset() as i64);
+    reply.array(replicas.len());
+    for replica in replicas {
+        reply.array(3);
+        reply.bulk(replica.ip.as_bytes());
+        reply.bulk_int(replica.port.into());
+        reply.bulk_int(replica.acked as i64);
+    }
     Ok(Effect::None)
 }

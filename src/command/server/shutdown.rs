@@ -1,6 +1,6 @@
 //! SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT] — ends the server.
 //!
-//! There are no replicas to wait for, so NOW changes nothing and there is never an end under way that ABORT could stop.
+//! Replicas are not waited for, so NOW changes nothing and there is never an end under way that ABORT could stop.
 
 use tokio::sync::oneshot;
 

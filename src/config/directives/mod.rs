@@ -12,6 +12,7 @@ pub(super) mod network;
 pub(super) mod observe;
 pub(super) mod persistence;
 pub(super) mod process;
+pub(super) mod replication;
 pub(super) mod without_effect;
 
 use super::Config;
@@ -151,7 +152,7 @@ impl Directive {
 
 /// All directives, by subject.
 pub(super) fn all() -> impl Iterator<Item = &'static Directive> {
-    let groups: [&[Directive]; 9] = [
+    let groups: [&[Directive]; 10] = [
         network::ROWS,
         clients::ROWS,
         persistence::ROWS,
@@ -160,6 +161,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Directive> {
         observe::ROWS,
         access::ROWS,
         process::ROWS,
+        replication::ROWS,
         without_effect::ROWS,
     ];
     groups.into_iter().flatten()

@@ -40,7 +40,7 @@ group! {
         /// When to write a snapshot by itself. Empty by default: the log holds every write already, and its
         /// rewrite is the snapshot.
         save: Vec<SavePoint> = "save", Kind::Words(check_save), "", LIVE | SERIAL;
-        /// Refuse writes unless so many replicas follow. There are none here, so any number but 0 refuses them all.
+        /// Refuse writes unless so many replicas follow and were heard a moment ago; 0 = write in any case.
         min_replicas_to_write: u32 = "min-replicas-to-write" or "min-slaves-to-write", Kind::Int { min: 0, max: I32_MAX }, "0", LIVE;
         /// Seconds that a replica may lag and still count; 0 = `min-replicas-to-write` is not obeyed.
         min_replicas_max_lag: u32 = "min-replicas-max-lag" or "min-slaves-max-lag", Kind::Int { min: 0, max: I32_MAX }, "10", LIVE;

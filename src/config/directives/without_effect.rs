@@ -55,7 +55,7 @@ pub(in crate::config) const ROWS: &[Directive] = &[
     unsupported("cluster-enabled", Kind::Bool, "no", IMMUTABLE, "cluster mode is not offered"),
     or(
         "slaveof",
-        unsupported("replicaof", Kind::Words(replica_of), "", IMMUTABLE, "replication is not offered yet"),
+        unsupported("replicaof", Kind::Words(replica_of), "", IMMUTABLE, "this server follows no other"),
     ),
     unsupported("loadmodule", Kind::Words(words), "", FILE_ONLY, "modules are not offered: remove the line"),
     // The process.
@@ -105,7 +105,7 @@ pub(in crate::config) const ROWS: &[Directive] = &[
     unused("key-load-delay", ANY_INT, "0", LIVE | HIDDEN),
     unused("rdb-key-save-delay", ANY_INT, "0", LIVE | HIDDEN),
     unused("use-exit-on-panic", Kind::Bool, "no", LIVE | HIDDEN),
-    // Replication.
+    // Replication: what a replica is told, and how a server that forks feeds one.
     unused("masterauth", Kind::Text, "", LIVE | SENSITIVE),
     text("masteruser"),
     or("slave-announce-ip", text("replica-announce-ip")),
@@ -117,18 +117,11 @@ pub(in crate::config) const ROWS: &[Directive] = &[
     or("slave-priority", unused("replica-priority", INT, "100", LIVE)),
     or("slave-read-only", yes_no("replica-read-only", "yes")),
     or("slave-serve-stale-data", yes_no("replica-serve-stale-data", "yes")),
-    unused("repl-backlog-size", Kind::Memory { min: 1, max: I64_MAX }, "1048576", LIVE),
-    unused("repl-backlog-ttl", LONG, "3600", LIVE),
     yes_no("repl-disable-tcp-nodelay", "no"),
     unused("repl-diskless-load", Kind::OneOf(&["disabled", "on-empty-db", "swapdb"]), "disabled", LIVE),
     yes_no("repl-diskless-sync", "yes"),
     unused("repl-diskless-sync-delay", INT, "5", LIVE),
     unused("repl-diskless-sync-max-replicas", INT, "0", LIVE),
-    or(
-        "repl-ping-slave-period",
-        unused("repl-ping-replica-period", Kind::Int { min: 1, max: I32_MAX }, "10", LIVE),
-    ),
-    unused("repl-timeout", Kind::Int { min: 1, max: I32_MAX }, "60", LIVE),
     // Cluster.
     yes_no("cluster-allow-pubsubshard-when-down", "yes"),
     yes_no("cluster-allow-reads-when-down", "no"),

@@ -152,7 +152,8 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
 
 /// Redis's letters for what a client is and does, in Redis's order; `N` when there is nothing to say.
 fn letters(client: &Client) -> String {
-    const LETTERS: [(u32, char); 11] = [
+    const LETTERS: [(u32, char); 12] = [
+        (bit::REPLICA, 'S'),
         (bit::MONITOR, 'O'),
         (bit::PUBSUB, 'P'),
         (bit::BLOCKED, 'b'),
@@ -168,8 +169,8 @@ fn letters(client: &Client) -> String {
     let mut text: String =
         LETTERS.iter().filter(|(bit, _)| client.has_flag(*bit)).map(|(_, letter)| letter).collect();
     if client.queued.load(Relaxed) >= 0 {
-        // After O and P, before the rest.
-        let at = text.find(|letter| !matches!(letter, 'O' | 'P')).unwrap_or(text.len());
+        // After O, S and P, before the rest.
+        let at = text.find(|letter| !matches!(letter, 'O' | 'S' | 'P')).unwrap_or(text.len());
         text.insert(at, 'x');
     }
     if client.is_killed() {

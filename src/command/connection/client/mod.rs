@@ -131,8 +131,10 @@ fn too_many(args: &Args<'_>) -> Refusal {
 enum Class {
     Normal,
     Pubsub,
-    /// A primary that this server follows, or a replica that follows it: there are none.
-    Peer,
+    /// It follows this server.
+    Replica,
+    /// This server follows it: there is none.
+    Master,
 }
 
 impl Class {
@@ -140,12 +142,19 @@ impl Class {
         match word.to_ascii_lowercase().as_slice() {
             b"normal" => Ok(Class::Normal),
             b"pubsub" => Ok(Class::Pubsub),
-            b"master" | b"replica" | b"slave" => Ok(Class::Peer),
+            b"replica" | b"slave" => Ok(Class::Replica),
+            b"master" => Ok(Class::Master),
             _ => Err(Refusal::err(format!("Unknown client type '{}'", String::from_utf8_lossy(word)))),
         }
     }
 
     fn of(client: &Client) -> Class {
-        if client.has_flag(bit::PUBSUB) { Class::Pubsub } else { Class::Normal }
+        if client.has_flag(bit::REPLICA) {
+            Class::Replica
+        } else if client.has_flag(bit::PUBSUB) {
+            Class::Pubsub
+        } else {
+            Class::Normal
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
 
 const HELP_LINES: &[&str] = &[
     "CHANGE-REPL-ID",
-    "    Accepted, without effect: there is no replication.",
+    "    Give the stream of changes another name, so that replicas that come back begin anew.",
     "DIGEST",
     "    A fingerprint of all data, 40 hexadecimal digits.",
     "DIGEST-VALUE <key> [<key> ...]",
@@ -97,7 +97,11 @@ fn debug(
     }
     let word = args.word()?;
     match (word.to_ascii_lowercase().as_slice(), args.left()) {
-        (b"change-repl-id" | b"jmap", 0) => reply.ok(),
+        (b"change-repl-id", 0) => {
+            ctx.replicas.rename();
+            reply.ok();
+        }
+        (b"jmap", 0) => reply.ok(),
         (b"digest", 0) => reply.simple(Digest::of_table(&ctx.table, args.now()).to_string()),
         (b"digest-value", _) => digest_values(args, ctx, reply),
         (b"error", 1) => return Err(error(args.word()?)),
