@@ -102,6 +102,13 @@ enum Stop {
     Woken,
 }
 
+impl Stop {
+    /// True when a replica's snapshot comes next: what the stream has for it already must not stand before that.
+    fn is_snapshot(&self) -> bool {
+        matches!(self, Stop::Wait(wait) if matches!(wait.until, Until::Snapshot(_)))
+    }
+}
+
 impl<S: Stream> Connection<S> {
     /// A connection in its worker's care.
     pub(super) fn new(
@@ -190,7 +197,7 @@ impl<S: Stream> Connection<S> {
                 stop = Stop::Close;
             }
             let client = &self.session.client;
-            if client.has_posted() {
+            if client.has_posted() && !stop.is_snapshot() {
                 client.take_posted(&mut out);
                 let appended = self.worker.ctx.log.appended();
                 self.session.need.saw(appended);

@@ -109,9 +109,6 @@ fn restore(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> R
     if !options.absolute {
         words.push(b"ABSTTL");
     }
-    if !options.replace {
-        words.push(b"REPLACE");
-    }
     let mut record = Record::default();
     record.push_words(&words);
     Ok(Effect::Instead(record))

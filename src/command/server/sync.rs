@@ -52,7 +52,7 @@ fn sync(
     session: &mut Session,
     _: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
-    Ok(begin(args, ctx, session, false))
+    begin(args, ctx, session, false)
 }
 
 fn psync(
@@ -62,25 +62,35 @@ fn psync(
     _: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let (id, offset) = (args.word()?, args.int()?);
-    let from = u64::try_from(offset).ok().filter(|_| !session.client.has_flag(bit::REPLICA));
+    let from =
+        u64::try_from(offset).ok().filter(|_| !session.client.has_flag(bit::REPLICA) && !is_told(session));
     if let Some(from) = from
         && ctx.replicas.resume(session, id, from, args.now())
     {
         tracing::info!(replica = session.client.address, from, "a replica goes on where it was");
         return Ok(Effect::None);
     }
-    Ok(begin(args, ctx, session, true))
+    begin(args, ctx, session, true)
 }
 
-fn begin(args: &Args<'_>, ctx: &Context, session: &mut Session, is_named: bool) -> Effect {
+/// A connection that is told something else has no place for the stream.
+fn is_told(session: &Session) -> bool {
+    session.subscriptions.is_some() || session.tracking.is_some() || session.monitor
+}
+
+fn begin(args: &Args<'_>, ctx: &Context, session: &mut Session, is_named: bool) -> Result<Effect, Refusal> {
     let client = session.client.clone();
     if client.has_flag(bit::REPLICA) {
         // It is one already; Redis says nothing, too.
-        return Effect::None;
+        return Ok(Effect::None);
+    }
+    if is_told(session) {
+        return Err(Refusal::err("SYNC and PSYNC are invalid with pending output"));
     }
     tracing::info!(replica = client.address, "a replica asks for everything");
     ctx.replicas.join(session, !is_named, args.now());
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     ctx.mailbox.post(Order::Snapshot { client, is_named, pieces: sender });
-    Effect::Wait(Box::new(Wait { until: Until::Snapshot(pieces), deadline: None, then: |_, _, _, _| {} }))
+    let until = Until::Snapshot(pieces);
+    Ok(Effect::Wait(Box::new(Wait { until, deadline: None, then: |_, _, _, _| {} })))
 }
