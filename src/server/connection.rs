@@ -173,10 +173,7 @@ impl<S: Stream> Connection<S> {
             stop = match stop {
                 Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
                 Stop::Wait(wait) => {
-                    match wait.until {
-                        Until::Snapshot(pieces) => Box::pin(self.send_snapshot(pieces)).await?,
-                        _ => Box::pin(self.sleep(*wait, &mut out)).await?,
-                    }
+                    Box::pin(self.sleep(*wait, &mut out)).await?;
                     self.run_unrun(&mut out)
                 }
                 Stop::Paused(until) => {
@@ -231,6 +228,9 @@ impl<S: Stream> Connection<S> {
 
     /// Sleeps for a command, whose reply is then in `out`.
     async fn sleep(&mut self, wait: Wait, out: &mut Vec<u8>) -> io::Result<()> {
+        if let Until::Snapshot(pieces) = wait.until {
+            return self.send_snapshot(pieces).await;
+        }
         let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
         let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, wait, out);
         pipe.deliver_until(asleep, &mut self.stream).await
