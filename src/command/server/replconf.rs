@@ -20,6 +20,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     since: "3.0.0",
     group: Group::Server,
     summary: "Tells what a replica is, and how far.",
+    syntax: "[option value [option value ...]]",
     run: Run::Host(replconf),
     ..Spec::DEFAULT
 }];
