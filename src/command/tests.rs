@@ -246,6 +246,10 @@ const TOLD_BY_HANDLERS: &[&str] = &[
     "sort",
     "sunionstore",
     "unlink",
+    "xadd",
+    "xautoclaim",
+    "xclaim",
+    "xreadgroup",
     "zdiffstore",
     "zincrby",
     "zinterstore",
@@ -255,7 +259,7 @@ const TOLD_BY_HANDLERS: &[&str] = &[
 ];
 
 /// Commands that write and of which nobody is told, as in Redis.
-const NOT_TOLD: &[&str] = &["flushall", "flushdb", "function|flush", "swapdb"];
+const NOT_TOLD: &[&str] = &["flushall", "flushdb", "function|flush", "swapdb", "xack"];
 
 #[test]
 fn every_command_that_writes_says_what_those_are_told_who_listen() {
