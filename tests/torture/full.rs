@@ -51,12 +51,12 @@ fn disks(order: &Order) -> Outcome {
 }
 
 /// A writer that knows of each change whether it was done, not done, or may have been.
-struct Writer {
-    model: Model,
-    number: u64,
+pub(crate) struct Writer {
+    pub(crate) model: Model,
+    pub(crate) number: u64,
 }
 
-enum Done {
+pub(crate) enum Done {
     Yes,
     Refused(String),
     /// The connection broke: it may have been done.
@@ -64,7 +64,7 @@ enum Done {
 }
 
 impl Writer {
-    fn write(&mut self, client: &mut Client, dice: &mut Dice) -> Done {
+    pub(crate) fn write(&mut self, client: &mut Client, dice: &mut Dice) -> Done {
         self.number += 1;
         let change = Change::throw(dice, &self.number.to_string());
         match client.try_call(&change.words("w")) {
@@ -184,7 +184,14 @@ fn one_disk(order: &Order, dice: &mut Dice, fsync: &str, outcome: &mut Outcome) 
     Ok(())
 }
 
-fn compare(writer: &Writer, before: &Model, unknown: bool, found: &Model, when: &str, outcome: &mut Outcome) {
+pub(crate) fn compare(
+    writer: &Writer,
+    before: &Model,
+    unknown: bool,
+    found: &Model,
+    when: &str,
+    outcome: &mut Outcome,
+) {
     if *found != writer.model && !(unknown && found == before) {
         outcome.fail(format!("{when} something else is there: {}", writer.model.difference(found)));
     }

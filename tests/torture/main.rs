@@ -36,6 +36,7 @@ mod process;
 mod replay;
 mod report;
 mod script;
+mod shim;
 mod sim;
 #[path = "../support/mod.rs"]
 mod support;
@@ -72,6 +73,7 @@ const HARNESSES: &[Harness] = &[
     harness("lock", "one directory, one server", lock::run),
     harness("hostile", "clients that mean no good, and one that does", hostile::run),
     harness("fuzz", "parsers and readers on mutated bytes", fuzz::run),
+    harness("shim", "the Nth write or sync fails, by a shim between server and C library", shim::run),
     harness("power", "power cuts on an ext4 of its own (root)", power::run_harness).on_request(),
     harness("full", "full disks on a tmpfs of its own (root)", full::run).on_request(),
     // Shows that a failure is seen: `scripts/canaries` runs it and wants to be told.
@@ -164,6 +166,7 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Request, String> {
         target: Target {
             binary: binary.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pinstripe"))),
             redis: false,
+            environment: Vec::new(),
         },
         list: false,
     };

@@ -22,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) binary: PathBuf,
     /// It is a redis-server: a few directives have other names or defaults.
     pub(crate) redis: bool,
+    /// Variables that the process is given besides ours.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// A start that came to nothing.
@@ -96,6 +98,7 @@ impl Process {
         let mut command = Command::new(&target.binary);
         command.args(["--port", &port.to_string(), "--dir"]).arg(dir);
         command.args(["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]);
+        command.envs(target.environment.iter().cloned());
         command.args(arguments).stdin(Stdio::null()).stdout(file).stderr(errors);
         Process { child: command.spawn().expect("the server's process"), port }
     }
