@@ -49,9 +49,11 @@ pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
     }
 }
 
-/// The worker for a new connection.
-pub(super) fn choose(workers: &[Handle]) -> Option<&Handle> {
-    let has_time = workers.iter().find(|worker| worker.load().busy.load(Relaxed) < HAS_TIME);
+/// The worker for a new connection. With `spread` (`io-threads-spread`) it is that with the fewest, however little the others
+/// have to do.
+pub(super) fn choose(workers: &[Handle], spread: bool) -> Option<&Handle> {
+    let has_time = |worker: &&Handle| !spread && worker.load().busy.load(Relaxed) < HAS_TIME;
+    let has_time = workers.iter().find(has_time);
     has_time.or_else(|| workers.iter().min_by_key(|worker| worker.connections()))
 }
 

@@ -156,7 +156,7 @@ fn admit(socket: Socket, arrival: Arrival, ctx: &Context, workers: &[Handle]) {
         turn_away(&socket, TOO_MANY);
         return;
     };
-    if let Some(worker) = balance::choose(workers) {
+    if let Some(worker) = balance::choose(workers, ctx.settings.load().network.io_threads_spread) {
         worker.adopt(Passenger { socket, client, session: None });
     }
 }

@@ -99,6 +99,10 @@ impl Process {
         command.args(["--port", &port.to_string(), "--dir"]).arg(dir);
         command.args(["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]);
         command.envs(target.environment.iter().cloned());
+        if !target.redis {
+            // A few clients would all be served by one worker, and nothing would happen at the same time.
+            command.args(["--io-threads-spread", "yes"]);
+        }
         command.args(arguments).stdin(Stdio::null()).stdout(file).stderr(errors);
         Process { child: command.spawn().expect("the server's process"), port }
     }

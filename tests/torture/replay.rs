@@ -60,7 +60,8 @@ fn one_directory(order: &Order, dice: &mut Dice, outcome: &mut Outcome) -> Resul
                 .map(|id| {
                     let (client, grammar) = (server.client(), &grammar);
                     let dice = Dice::new(seed.wrapping_add(id as u64));
-                    scope.spawn(move || send(client, grammar, dice, units))
+                    let racer = (together > 1).then_some(id);
+                    scope.spawn(move || send(client, grammar, dice, units, racer))
                 })
                 .collect();
             clients.into_iter().map(|client| client.join().expect("a client")).collect()
@@ -95,14 +96,24 @@ fn one_directory(order: &Order, dice: &mut Dice, outcome: &mut Outcome) -> Resul
     Ok(())
 }
 
-/// Commands sent, and those that were not refused.
-fn send(mut client: Client, grammar: &Grammar, mut dice: Dice, units: usize) -> std::io::Result<(u64, u64)> {
+/// Commands sent, and those that were not refused. Racers, who have numbers, push to one list now and then: its order is
+/// that in which they were served, so two records in another order show, wherever they stand.
+fn send(
+    mut client: Client,
+    grammar: &Grammar,
+    mut dice: Dice,
+    units: usize,
+    racer: Option<usize>,
+) -> std::io::Result<(u64, u64)> {
     let (mut sent, mut done) = (0, 0);
     let mut left = units;
     while left > 0 {
         let (mut bytes, mut count) = (Vec::new(), 0u64);
         for _ in 0..left.min(PIPELINE) {
-            for words in grammar.unit(&mut dice) {
+            let pushed = racer.filter(|_| dice.one_in(3)).map(|racer| {
+                vec![vec!["RPUSH".to_owned(), "race".to_owned(), format!("{racer}.{left}.{count}")]]
+            });
+            for words in pushed.unwrap_or_else(|| grammar.unit(&mut dice)) {
                 bytes.extend_from_slice(&encode(&words));
                 count += 1;
             }

@@ -27,6 +27,8 @@ group! {
         /// Workers that serve clients; 0 = as many as suits the machine. (In Redis 1 is the default and means
         /// that one thread does all.)
         io_threads: u16 = "io-threads", Kind::Int { min: 0, max: 128 }, "0", IMMUTABLE;
+        /// Give each new connection to the worker with the fewest, even where one worker has time for all. Not in Redis.
+        io_threads_spread: bool = "io-threads-spread", Kind::Bool, "no", LIVE | OWN;
         /// Port of the HTTP gateway; 0 = off. Not in Redis.
         http_port: u16 = "http-port", Kind::Int { min: 0, max: 65535 }, "0", IMMUTABLE | OWN;
         /// Addresses that the HTTP gateway listens on. Not in Redis.
