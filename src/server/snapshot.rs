@@ -1,4 +1,5 @@
-//! Snapshots: `dump.rdb`, the log's base, what a replica begins with, and DEBUG RELOAD. All are a walk of one cut of the table; nothing is forked.
+//! Snapshots: `dump.rdb`, the log's base, what a replica begins with, and DEBUG RELOAD. All are a walk of one cut of the
+//! table; nothing is forked.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
