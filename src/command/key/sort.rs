@@ -132,8 +132,7 @@ fn store(lookup: &Lookup<'_>, target: &[u8], list: List) -> (Effect, Vec<Happeni
         }
         slot.take_told()
     });
-    let effect = if record.commands() == 0 { Effect::None } else { Effect::Instead(record) };
-    (effect, told)
+    (Effect::instead_if_any(record), told)
 }
 
 fn owned(text: TextRef<'_>) -> Vec<u8> {

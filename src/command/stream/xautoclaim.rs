@@ -6,7 +6,6 @@
 
 use super::xclaim::{Claim, Claimed, Outcome, number_of};
 use super::{answer_id, change_group, lower_end, no_group, stream_of};
-use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -50,18 +49,7 @@ fn xautoclaim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -
     let stream = stream_of(slot.entry())?;
     let found = stream.and_then(|stream| Some((stream.group(name)?, stream.log())));
     let (group, log) = found.ok_or_else(|| no_group(key, name))?;
-    let now = args.now();
-    let claim = Claim {
-        key,
-        group: name,
-        consumer,
-        min_idle,
-        now,
-        delivered: now,
-        times: None,
-        force: false,
-        just_id,
-    };
+    let claim = Claim { just_id, ..Claim::new((key, name, consumer), min_idle, args.now()) };
     let attempts = usize::try_from(most.saturating_mul(ATTEMPTS)).unwrap_or(usize::MAX);
     let mut seen = group.pending().range(start);
     if !seen.by_ref().take(attempts).any(|(id, pending)| claim.applies(id, Some(&pending), log)) {
@@ -95,8 +83,5 @@ fn xautoclaim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -
     reply.raw(&bytes);
     reply.array(deleted.len());
     deleted.into_iter().for_each(|id| answer_id(id, reply));
-    if outcome.made_consumer {
-        slot.tell(event::stream("xgroup-createconsumer"));
-    }
-    Ok(Effect::instead_if_any(outcome.record))
+    Ok(outcome.effect(slot))
 }

@@ -70,7 +70,36 @@ pub(super) struct Outcome {
     pub(super) made_consumer: bool,
 }
 
-impl Claim<'_> {
+impl Outcome {
+    /// Tells what was made, and hands over the record.
+    pub(super) fn effect(self, slot: &mut Slot<'_>) -> Effect {
+        if self.made_consumer {
+            slot.tell(event::stream("xgroup-createconsumer"));
+        }
+        Effect::instead_if_any(self.record)
+    }
+}
+
+impl<'a> Claim<'a> {
+    /// A claim without options, made now.
+    pub(super) fn new(
+        (key, group, consumer): (&'a [u8], &'a [u8], &'a [u8]),
+        min_idle: i64,
+        now: Millis,
+    ) -> Self {
+        Claim {
+            key,
+            group,
+            consumer,
+            min_idle,
+            now,
+            delivered: now,
+            times: None,
+            force: false,
+            just_id: false,
+        }
+    }
+
     /// True when there is something to be done with an entry that is pending, or not.
     pub(super) fn applies(&self, id: Id, pending: Option<&Pending>, log: &Log) -> bool {
         match pending {
@@ -137,18 +166,7 @@ fn xclaim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
         ids.push(id);
         args.next();
     }
-    let now = args.now();
-    let mut claim = Claim {
-        key,
-        group: name,
-        consumer,
-        min_idle,
-        now,
-        delivered: now,
-        times: None,
-        force: false,
-        just_id: false,
-    };
+    let mut claim = Claim::new((key, name, consumer), min_idle, args.now());
     let last_id = options(args, &mut claim)?.filter(|id| *id > group.last_id);
     let applies = |id: &Id| claim.applies(*id, group.pending().get(*id).as_ref(), log);
     if last_id.is_none() && !ids.iter().any(applies) {
@@ -167,10 +185,7 @@ fn xclaim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
         }
     })?;
     reply.close_array(place, given);
-    if outcome.made_consumer {
-        slot.tell(event::stream("xgroup-createconsumer"));
-    }
-    Ok(Effect::instead_if_any(outcome.record))
+    Ok(outcome.effect(slot))
 }
 
 /// Reads the options; the last id, if one is given.

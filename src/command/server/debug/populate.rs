@@ -80,7 +80,7 @@ impl Made {
 
     fn into_effect(mut self) -> Effect {
         self.end_command();
-        if self.record.commands() == 0 { Effect::None } else { Effect::Instead(self.record) }
+        Effect::instead_if_any(self.record)
     }
 }
 
