@@ -66,9 +66,38 @@ fn a_big_value_is_read_whole_as_in_a_transaction_that_holds_it() {
     assert_eq!(texts(&client.call("LRANGE list 0 -1")), members());
     assert_eq!(texts(&client.call("ZRANGE zset 0 -1")), members());
     assert_eq!(sorted(texts(&client.call("HKEYS hash"))), members());
-    for request in
-        ["SMEMBERS set", "LRANGE list 0 -1", "ZRANGE zset 0 -1 WITHSCORES", "HGETALL hash", "DUMP set"]
-    {
+    client.call("COPY set copy");
+    client.call("SADD other member:000007 stranger");
+    let end = MEMBERS - 1;
+    for request in [
+        "SMEMBERS set",
+        "LRANGE list 0 -1",
+        "LRANGE list -5000 -100",
+        "LRANGE list nonsense -100",
+        "LPOS list member:019999",
+        "ZRANGE zset 0 -1 WITHSCORES",
+        "ZRANGE zset (100 (5000 BYSCORE LIMIT 10 3000",
+        "ZRANGE zset 0 5000 BYLEX WITHSCORES",
+        "ZREVRANGE zset 1000 9000",
+        "ZREVRANGEBYSCORE zset +inf -inf WITHSCORES",
+        "ZREVRANGEBYLEX zset + -",
+        "HGETALL hash",
+        "DUMP set",
+        "SINTER set set zset",
+        "SINTER set other",
+        "SINTER set",
+        "SINTERCARD 2 set copy LIMIT 7000",
+        "SINTERCARD 2 set copy LIMIT -1",
+        "SUNION set other copy",
+        "SDIFF set other none",
+        "SDIFF set copy",
+        "ZUNION 3 zset set other WITHSCORES",
+        "ZINTER 2 zset set WEIGHTS 2 3 WITHSCORES",
+        "ZINTER 2 zset set WEIGHTS 2",
+        "ZINTERCARD 2 zset set LIMIT 5000",
+        "ZDIFF 2 zset other WITHSCORES",
+        &format!("LRANGE list 0 {end}"),
+    ] {
         let alone = client.call(request).render();
         client.call("MULTI");
         client.call(request);

@@ -185,7 +185,7 @@ fn what_runs_on_one_key_declares_exactly_one() {
             spec.keys,
             [keys] if matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { last: 0, step: 1 }))
         ),
-        Run::Keys(_) => !spec.keys.is_empty(),
+        Run::ReadMany(_) | Run::Keys(_) => !spec.keys.is_empty(),
         Run::Scan(_) | Run::Exec | Run::Container => spec.keys.is_empty(),
         Run::Host(_) | Run::Script(_) => true,
     });
@@ -199,7 +199,9 @@ fn only_what_is_flagged_as_writing_is_given_the_means() {
         Run::Write(_) => spec.has(flag::WRITE),
         // Redis calls the keys of XREADGROUP read, though it changes their groups.
         Run::Keys(_) => spec.has(flag::WRITE) == (may_write(spec) || spec.name == "xreadgroup"),
-        Run::Read(_) | Run::Scan(_) | Run::Script(_) | Run::Exec | Run::Container => !spec.has(flag::WRITE),
+        Run::Read(_) | Run::ReadMany(_) | Run::Scan(_) | Run::Script(_) | Run::Exec | Run::Container => {
+            !spec.has(flag::WRITE)
+        }
         Run::Host(_) => true,
     });
     assert_rule(|_, spec| !(spec.has(flag::WRITE) && spec.has(flag::READONLY)));
@@ -332,6 +334,6 @@ fn whatever_reads_keys_is_run_in_a_way_that_remembers_who_reads_them() {
         spec.keys.is_empty()
             || !spec.has(flag::READONLY)
             // A script's commands do it, each for its own keys.
-            || matches!(spec.run, Run::Read(_) | Run::Keys(_) | Run::Host(_) | Run::Script(_))
+            || matches!(spec.run, Run::Read(_) | Run::ReadMany(_) | Run::Keys(_) | Run::Host(_) | Run::Script(_))
     });
 }

@@ -35,4 +35,4 @@ pub use args::Args;
 pub use context::Context;
 pub use effect::{Effect, Record, Until, Wait, Woken};
 pub use session::Session;
-pub use spec::{Begin, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+pub use spec::{Begin, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};

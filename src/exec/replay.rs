@@ -75,7 +75,7 @@ pub fn apply(
             handler(&mut args, ctx, session, &mut reply)?;
         }
         // A record changes data; one that only reads has nothing to repeat.
-        Run::Read(_) | Run::Scan(_) | Run::Script(_) | Run::Exec | Run::Container => {}
+        Run::Read(_) | Run::ReadMany(_) | Run::Scan(_) | Run::Script(_) | Run::Exec | Run::Container => {}
     }
     Ok(())
 }

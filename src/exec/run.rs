@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::commit::Journal;
 use super::context::Context;
 use super::effect::{Effect, Until, Wait};
@@ -302,7 +304,7 @@ impl<'c> Desk<'c> {
         } else {
             self.execute(command, session, request, locked, journal, reply)
         };
-        if !matches!(command.spec.run, Run::Read(_) | Run::Write(_) | Run::Keys(_)) {
+        if !matches!(command.spec.run, Run::Read(_) | Run::ReadMany(_) | Run::Write(_) | Run::Keys(_)) {
             // Only of these is it known where they looked.
             session.need.saw(ctx.log.appended());
         }
@@ -354,7 +356,7 @@ impl<'c> Desk<'c> {
                 let at = command.only_key(request)?;
                 let key = request.arg(at);
                 let mut args = Args::new(*request, at + 1, db, now, config, chance);
-                let whole = locked.is_none() && command.spec.whole.is_some_and(|whole| whole(request));
+                let reads_much = command.spec.reads_much.filter(|_| locked.is_none());
                 let mut copy = None;
                 let need = &mut session.need;
                 let mut body = |slot: &mut crate::table::Slot<'_>| {
@@ -376,8 +378,8 @@ impl<'c> Desk<'c> {
                     if ctx.table.is_heard() {
                         tell::by_command(ctx, journal, now, slot.take_told());
                     }
-                    if whole {
-                        copy = slot.entry().and_then(Entry::copy_if_big);
+                    if let (Some(reads_much), Some(entry)) = (reads_much, slot.entry()) {
+                        copy = entry.copy_if_big(|entry| reads_much(request, entry));
                     }
                     let outcome =
                         if copy.is_some() { Ok(()) } else { handler(&mut args, slot.entry(), reply) };
@@ -450,31 +452,57 @@ impl<'c> Desk<'c> {
                 };
                 body(&mut locked.open(db, key), journal)
             }
+            Run::ReadMany(many) => {
+                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
+                let words = command.spec.key_positions(request);
+                let keys: SmallVec<[&[u8]; 8]> = words.iter().map(|key| request.arg(key.index)).collect();
+                let may_copy = locked.is_none();
+                let need = &mut session.need;
+                let mut body = |locked: &mut Locked<'_>| {
+                    for key in &keys {
+                        // This removes what has expired; afterwards all can be looked at together.
+                        let mut slot = locked.slot(db, key);
+                        if touches {
+                            slot.mark_used();
+                        }
+                    }
+                    let entries: SmallVec<[Option<&Entry>; 8]> =
+                        keys.iter().map(|key| locked.entry(db, key)).collect();
+                    let copies =
+                        if may_copy { Entry::copies_if_big(&entries, many.reads_much) } else { None };
+                    let outcome = match copies {
+                        Some(copies) => Ok(Some(copies)),
+                        None => (many.read)(&mut args, &entries, reply).map(|()| None),
+                    };
+                    drop(entries);
+                    need.saw(self.close_keys(command, request, db, reader, locked, journal, |_| false));
+                    outcome
+                };
+                let copies = match locked {
+                    Some(locked) => body(locked),
+                    None => {
+                        let mut locked = self.lock_keys(command, db, request);
+                        let outcome = body(&mut locked);
+                        self.settle(locked);
+                        outcome
+                    }
+                }?;
+                if let Some(copies) = copies {
+                    let entries: Vec<Option<&Entry>> = copies.iter().map(Option::as_ref).collect();
+                    (many.read)(&mut args, &entries, reply)?;
+                }
+                Ok(Effect::None)
+            }
             Run::Keys(handler) => {
                 let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
                 let need = &mut session.need;
                 let mut body = |locked: &mut Locked<'_>| {
                     locked.by(author);
                     let outcome = handler(&mut args, locked, reply);
-                    if let Some(reader) = reader {
-                        tracking::remember(ctx, reader, command, request);
-                    }
-                    for (db, key, lapsed) in locked.take_lapsed() {
-                        journal.lapsed(db, &key, &lapsed);
-                    }
-                    let (found, missed) = locked.take_lookups();
-                    if command.spec.has(flag::READONLY) {
-                        seat.hits.add(found);
-                        seat.misses.add(missed);
-                    }
-                    if outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request)) {
-                        seat.changes.add(1);
-                    }
-                    need.saw(journal.seen_in_all(locked));
-                    if ctx.table.is_heard() {
-                        let told = tell::of_keys(command, request, db, locked.take_told());
-                        tell::by_command(ctx, journal, now, told);
-                    }
+                    let seen = self.close_keys(command, request, db, reader, locked, journal, |journal| {
+                        outcome.as_ref().is_ok_and(|effect| journal.commit(db, effect, request))
+                    });
+                    need.saw(seen);
                     outcome
                 };
                 let Some(locked) = locked else {
@@ -535,6 +563,42 @@ impl<'c> Desk<'c> {
     /// Serves those who wait for what a unit of work changed, and lets go of its locks.
     pub(super) fn settle(&self, locked: Locked<'c>) {
         self.ctx.stats.seat(self.seat).changes.add(wait::settle(self.ctx, locked) as u64);
+    }
+
+    /// What follows from a command on several keys while they are still locked: what had expired goes into the log, then,
+    /// by `commit`, what the command did, and those who listen are told. Returns the record that the keys' last change has.
+    #[expect(clippy::too_many_arguments, reason = "all of it is the command's, and of use only together")]
+    fn close_keys(
+        &self,
+        command: &Command,
+        request: &Request<'_>,
+        db: usize,
+        reader: Option<u64>,
+        locked: &mut Locked<'_>,
+        journal: &mut Journal<'_>,
+        commit: impl FnOnce(&mut Journal<'_>) -> bool,
+    ) -> u64 {
+        let (ctx, seat) = (self.ctx, self.ctx.stats.seat(self.seat));
+        if let Some(reader) = reader {
+            tracking::remember(ctx, reader, command, request);
+        }
+        for (db, key, lapsed) in locked.take_lapsed() {
+            journal.lapsed(db, &key, &lapsed);
+        }
+        let (found, missed) = locked.take_lookups();
+        if command.spec.has(flag::READONLY) {
+            seat.hits.add(found);
+            seat.misses.add(missed);
+        }
+        if commit(journal) {
+            seat.changes.add(1);
+        }
+        let seen = journal.seen_in_all(locked);
+        if ctx.table.is_heard() {
+            let told = tell::of_keys(command, request, db, locked.take_told());
+            tell::by_command(ctx, journal, self.now(), told);
+        }
+        seen
     }
 
     /// Where a command's only key lives. The hash may have been computed ahead of its turn; the database is the one

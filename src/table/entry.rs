@@ -424,9 +424,18 @@ impl Entry {
     }
 
     /// A copy of a big collection that shares its parts, for reading it after the stripe is let go; none of what is read as
-    /// quickly as it is copied.
-    pub fn copy_if_big(&self) -> Option<Entry> {
-        self.is_big().then(|| self.duplicate())
+    /// quickly as it is copied, or where `much` says that little of it is.
+    pub fn copy_if_big(&self, much: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+        (self.is_big() && much(self)).then(|| self.duplicate())
+    }
+
+    /// Copies of several values, each as [`Entry::copy_if_big`] makes it: of all or of none, since they are read together.
+    pub fn copies_if_big(
+        entries: &[Option<&Entry>],
+        much: fn(&[Option<&Entry>]) -> bool,
+    ) -> Option<Vec<Option<Entry>>> {
+        let is_big = entries.iter().flatten().any(|entry| entry.is_big());
+        (is_big && much(entries)).then(|| entries.iter().map(|entry| entry.map(Entry::duplicate)).collect())
     }
 
     /// Bytes that the entry occupies, its slot in a bucket included.

@@ -54,7 +54,7 @@ impl Cut<'_> {
         let mut stripe = database.stripes[index].lock();
         let mut later = stripe.captured.take().map_or_else(Vec::new, |captured| *captured);
         for entry in stripe.entries_mut().filter(|entry| entry.epoch() != epoch) {
-            match entry.copy_if_big() {
+            match entry.copy_if_big(|_| true) {
                 Some(copy) => later.push(copy),
                 None => emit(entry.key(), entry.value(), entry.expiry()),
             }

@@ -188,6 +188,18 @@ impl Value {
 }
 
 impl<'a> ValueRef<'a> {
+    /// Elements of a collection, counted as its commands count them; 1 for a string.
+    pub fn elements(self) -> usize {
+        match self {
+            ValueRef::Text(_) => 1,
+            ValueRef::List(list) => list.len(),
+            ValueRef::Hash(hash) => hash.len(),
+            ValueRef::Set(set) => set.len(),
+            ValueRef::ZSet(zset) => zset.len(),
+            ValueRef::Stream(stream) => stream.log().len(),
+        }
+    }
+
     /// The string, or the refusal that a string command gives for other types.
     #[inline]
     pub fn text(self) -> Result<TextRef<'a>, Refusal> {

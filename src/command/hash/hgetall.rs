@@ -24,7 +24,7 @@ const HGETALL: Spec = Spec {
     complexity: "O(N) where N is the size of the hash.",
     syntax: "key",
     run: Run::Read(hgetall),
-    whole: Some(|_| true),
+    reads_much: Some(|_, _| true),
     ..Spec::DEFAULT
 };
 

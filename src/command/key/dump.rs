@@ -18,7 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(N) where N is the size of the value.",
     syntax: "key",
     run: Run::Read(dump),
-    whole: Some(|_| true),
+    reads_much: Some(|_, _| true),
     ..Spec::DEFAULT
 }];
 

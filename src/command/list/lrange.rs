@@ -2,8 +2,10 @@
 
 use super::{answer, list_of, span};
 use crate::base::refusal::Refusal;
+use crate::exec::spec::is_much;
 use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
+use crate::resp::request::Request;
 use crate::table::Entry;
 
 pub(super) const SPECS: &[Spec] = &[Spec {
@@ -17,10 +19,17 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(S+N) where S is the number of chunks before the range and N is the number of elements in it",
     syntax: "key start stop",
     run: Run::Read(lrange),
-    // The usual words for all of it.
-    whole: Some(|request| request.arg(2) == b"0" && request.arg(3) == b"-1"),
+    reads_much: Some(reads_much),
     ..Spec::DEFAULT
 }];
+
+fn reads_much(request: &Request<'_>, entry: &Entry) -> bool {
+    let mut args = Args::looking(*request, 2);
+    let (Ok(start), Ok(stop), Ok(list)) = (args.int(), args.int(), entry.value().list()) else {
+        return false;
+    };
+    is_much(span(start, stop, list.len()).1, list.len())
+}
 
 fn lrange(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let (start, stop) = (args.int()?, args.int()?);

@@ -41,7 +41,12 @@ fn set_of(entry: Option<&Entry>) -> Result<Option<&Set>, Refusal> {
 }
 
 /// The sets at several keys, in order. All of them must be sets, also where the first ones decide the result already.
-fn sets_of<'l, 'k>(
+fn sets_of<'e>(entries: &[Option<&'e Entry>]) -> Result<Vec<Option<&'e Set>>, Refusal> {
+    entries.iter().map(|entry| set_of(*entry)).collect()
+}
+
+/// As [`sets_of`], where the keys are looked up first.
+fn locked_sets<'l, 'k>(
     locked: &'l mut Locked<'_>,
     db: usize,
     keys: impl Iterator<Item = &'k [u8]> + Clone,

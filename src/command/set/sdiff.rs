@@ -4,11 +4,12 @@
 //! that the others hold. The first is taken when its look-ups, half of which are expected to end early, are no more
 //! than the members that the second would go through.
 
-use super::{answer, answer_all, sets_of, store};
+use super::{answer, answer_all, locked_sets, sets_of, store};
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::spec::first_is_much;
+use crate::exec::{Args, Effect, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::{Entry, Locked};
 use crate::value::{Set, TextRef, set};
 
 pub(super) const SPECS: &[Spec] = &[
@@ -35,12 +36,12 @@ const SDIFF: Spec = Spec {
     summary: "Returns the members of a set that none of the other sets has.",
     complexity: "O(N) where N is the total number of elements in all given sets.",
     syntax: "key [key ...]",
-    run: Run::Keys(sdiff),
+    run: Run::ReadMany(Many { read: sdiff, reads_much: first_is_much }),
     ..Spec::DEFAULT
 };
 
-fn sdiff(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    match Difference::of(&sets_of(locked, args.db(), args.rest())?) {
+fn sdiff(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
+    match Difference::of(&sets_of(entries)?) {
         Difference::LookUp(first, others) => answer_all(missing_from(first, &others), reply),
         Difference::Strike(first, others) => {
             let left = struck(first, &others, &args.set_limits());
@@ -48,7 +49,7 @@ fn sdiff(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) ->
             left.iter().for_each(|member| answer(member, reply));
         }
     }
-    Ok(Effect::None)
+    Ok(())
 }
 
 fn sdiffstore(
@@ -57,7 +58,7 @@ fn sdiffstore(
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let (db, target, limits) = (args.db(), args.word()?, args.set_limits());
-    let left = match Difference::of(&sets_of(locked, db, args.rest())?) {
+    let left = match Difference::of(&locked_sets(locked, db, args.rest())?) {
         Difference::LookUp(first, others) => collect(missing_from(first, &others), &limits),
         Difference::Strike(first, others) => struck(first, &others, &limits),
     };

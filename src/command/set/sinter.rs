@@ -3,12 +3,13 @@
 //!
 //! The members of the smallest set are looked up in the others.
 
-use super::{answer_all, sets_of, store};
+use super::{answer_all, locked_sets, sets_of, store};
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::spec::fewest_are_much;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::{Entry, Locked};
 use crate::value::{Set, TextRef};
 
 pub(super) const SPECS: &[Spec] = &[
@@ -25,7 +26,7 @@ pub(super) const SPECS: &[Spec] = &[
         since: "7.0.0",
         summary: "Counts the members that all of several sets have.",
         syntax: "numkeys key [key ...] [LIMIT limit]",
-        run: Run::Keys(sintercard),
+        run: Run::ReadMany(Many { read: sintercard, reads_much: fewest_are_much }),
         ..SINTER
     },
     Spec {
@@ -50,13 +51,13 @@ const SINTER: Spec = Spec {
     summary: "Returns the members that all of several sets have.",
     complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
     syntax: "key [key ...]",
-    run: Run::Keys(sinter),
+    run: Run::ReadMany(Many { read: sinter, reads_much: fewest_are_much }),
     ..Spec::DEFAULT
 };
 
-fn sinter(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    answer_all(common(sets_of(locked, args.db(), args.rest())?), reply);
-    Ok(Effect::None)
+fn sinter(_: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
+    answer_all(common(sets_of(entries)?), reply);
+    Ok(())
 }
 
 fn sinterstore(
@@ -66,24 +67,19 @@ fn sinterstore(
 ) -> Result<Effect, Refusal> {
     let (db, target, limits) = (args.db(), args.word()?, args.set_limits());
     let mut set = Set::new();
-    for member in common(sets_of(locked, db, args.rest())?) {
+    for member in common(locked_sets(locked, db, args.rest())?) {
         set.add(member.bytes(&mut itoa::Buffer::new()), &limits);
     }
     Ok(store(locked, (db, target), set, "sinterstore", reply))
 }
 
-fn sintercard(
-    args: &mut Args<'_>,
-    locked: &mut Locked<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Effect, Refusal> {
+fn sintercard(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let keys = number::parse_i64(args.word()?).and_then(|keys| usize::try_from(keys).ok());
     let keys = keys.filter(|&keys| keys > 0);
     let keys = keys.ok_or(Refusal::line("ERR numkeys should be greater than 0"))?;
     if keys > args.left() {
         return Err(Refusal::line("ERR Number of keys can't be greater than number of args"));
     }
-    let named = args.rest().take(keys);
     (0..keys).try_for_each(|_| args.word().map(|_| ()))?;
     let mut limit = usize::MAX;
     while !args.is_done() {
@@ -97,9 +93,9 @@ fn sintercard(
             most => most,
         };
     }
-    let count = common(sets_of(locked, args.db(), named)?).take(limit).count();
+    let count = common(sets_of(entries)?).take(limit).count();
     reply.int(count as i64);
-    Ok(Effect::None)
+    Ok(())
 }
 
 /// The members that all sets have: none if one of the sets is not there.

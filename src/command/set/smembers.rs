@@ -18,7 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     complexity: "O(N) where N is the set cardinality.",
     syntax: "key",
     run: Run::Read(smembers),
-    whole: Some(|_| true),
+    reads_much: Some(|_, _| true),
     ..Spec::DEFAULT
 }];
 

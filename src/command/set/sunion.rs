@@ -1,10 +1,11 @@
 //! SUNION key [key ...] — the members of any of the sets; SUNIONSTORE keeps them at a key.
 
-use super::{answer, sets_of, store};
+use super::{answer, locked_sets, sets_of, store};
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::spec::all_are_much;
+use crate::exec::{Args, Effect, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::{Entry, Locked};
 use crate::value::{Set, set};
 
 pub(super) const SPECS: &[Spec] = &[
@@ -31,16 +32,15 @@ const SUNION: Spec = Spec {
     summary: "Returns the members that any of several sets has.",
     complexity: "O(N) where N is the total number of elements in all given sets.",
     syntax: "key [key ...]",
-    run: Run::Keys(sunion),
+    run: Run::ReadMany(Many { read: sunion, reads_much: all_are_much }),
     ..Spec::DEFAULT
 };
 
-fn sunion(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    let sets = sets_of(locked, args.db(), args.rest())?;
-    let all = union(&sets, &args.set_limits());
+fn sunion(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
+    let all = union(&sets_of(entries)?, &args.set_limits());
     reply.set(all.len());
     all.iter().for_each(|member| answer(member, reply));
-    Ok(Effect::None)
+    Ok(())
 }
 
 fn sunionstore(
@@ -49,7 +49,7 @@ fn sunionstore(
     reply: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let (db, target) = (args.db(), args.word()?);
-    let all = union(&sets_of(locked, db, args.rest())?, &args.set_limits());
+    let all = union(&locked_sets(locked, db, args.rest())?, &args.set_limits());
     Ok(store(locked, (db, target), all, "sunionstore", reply))
 }
 

@@ -6,6 +6,7 @@
 
 use super::{answer_entries, count, lower_end, stream_of, upper_end};
 use crate::base::refusal::Refusal;
+use crate::exec::spec::is_much;
 use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;
@@ -17,7 +18,6 @@ pub(super) const SPECS: &[Spec] = &[
         name: "xrevrange",
         summary: "Returns the entries of a stream in an interval of ids, highest first.",
         syntax: "key end start [COUNT count]",
-        whole: Some(|request| is_whole(request, b"+", b"-")),
         run: Run::Read(|args, entry, reply| range(true, args, entry, reply)),
         ..XRANGE
     },
@@ -35,13 +35,17 @@ const XRANGE: Spec = Spec {
     complexity: "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for \
                  the first 10 elements with COUNT), you can consider it O(1).",
     syntax: "key start end [COUNT count]",
-    whole: Some(|request| is_whole(request, b"-", b"+")),
+    reads_much: Some(|request, _| may_be_much(request)),
     run: Run::Read(|args, entry, reply| range(false, args, entry, reply)),
     ..Spec::DEFAULT
 };
 
-fn is_whole(request: &Request<'_>, first: &[u8], second: &[u8]) -> bool {
-    request.len() == 4 && request.arg(2) == first && request.arg(3) == second
+/// How many entries lie in an interval is not known before they are read. One id, and what COUNT keeps small, is not much.
+fn may_be_much(request: &Request<'_>) -> bool {
+    match Args::looking(*request, 5).int() {
+        Ok(most) => is_much(count(most), 0),
+        Err(_) => request.arg(2) != request.arg(3),
+    }
 }
 
 fn range(

@@ -41,32 +41,39 @@ pub(super) struct Inputs<'l> {
 }
 
 impl<'l> Inputs<'l> {
-    /// Reads the arguments from the number of keys on, and opens the keys. Of several mistakes Redis tells a wrong type
-    /// before any among the options.
+    /// Reads the arguments from the number of keys on. Of several mistakes Redis tells a wrong type before any among the
+    /// options.
     pub(super) fn read(
+        args: &mut Args<'_>,
+        entries: &[Option<&'l Entry>],
+        takes: Takes,
+    ) -> Result<Self, Refusal> {
+        number_of_keys(args, takes)?;
+        Self::of(entries, args, takes)
+    }
+
+    /// As [`Inputs::read`], where the keys are opened first.
+    pub(super) fn read_locked(
         args: &mut Args<'_>,
         locked: &'l mut Locked<'_>,
         takes: Takes,
     ) -> Result<Self, Refusal> {
-        let number = args.int()?;
-        let Some(number) = usize::try_from(number).ok().filter(|&number| number > 0) else {
-            return Err(Refusal::err(format!(
-                "at least 1 input key is needed for '{}' command",
-                takes.command
-            )));
-        };
-        if number > args.left() {
-            return Err(Refusal::Syntax);
-        }
+        let number = number_of_keys(args, takes)?;
         let (db, keys) = (args.db(), args.rest().take(number));
         // This removes what has expired; afterwards all can be looked at together.
         keys.clone().for_each(|key| locked.slot(db, key).mark_used());
         let locked: &'l Locked<'_> = locked;
-        let sources = keys.map(|key| Source::of(locked.entry(db, key))).collect::<Result<_, _>>()?;
-        (0..number).try_for_each(|_| args.word().map(drop))?;
+        let entries: Vec<_> = keys.map(|key| locked.entry(db, key)).collect();
+        Self::of(&entries, args, takes)
+    }
+
+    /// Reads the arguments from the first key on.
+    fn of(entries: &[Option<&'l Entry>], args: &mut Args<'_>, takes: Takes) -> Result<Self, Refusal> {
+        let sources = entries.iter().map(|entry| Source::of(*entry)).collect::<Result<_, _>>()?;
+        (0..entries.len()).try_for_each(|_| args.word().map(drop))?;
         let mut inputs = Inputs {
             sources,
-            weights: vec![1.0; number],
+            weights: vec![1.0; entries.len()],
             aggregate: Aggregate::Sum,
             with_scores: false,
             limit: usize::MAX,
@@ -173,6 +180,16 @@ impl<'l> Inputs<'l> {
         sources.sort_by_key(|(source, _)| source.len());
         sources
     }
+}
+
+/// The number of keys that follow.
+fn number_of_keys(args: &mut Args<'_>, takes: Takes) -> Result<usize, Refusal> {
+    let number = args.int()?;
+    let Some(number) = usize::try_from(number).ok().filter(|&number| number > 0) else {
+        let command = takes.command;
+        return Err(Refusal::err(format!("at least 1 input key is needed for '{command}' command")));
+    };
+    if number > args.left() { Err(Refusal::Syntax) } else { Ok(number) }
 }
 
 /// What becomes of a member's scores.

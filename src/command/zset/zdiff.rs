@@ -3,9 +3,10 @@
 use super::combine::{Inputs, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::spec::first_is_much;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::{Entry, Locked};
 
 pub(super) const SPECS: &[Spec] = &[
     ZDIFF,
@@ -44,15 +45,15 @@ const ZDIFF: Spec = Spec {
     complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size \
                  of the first set, and K is the size of the result set.",
     syntax: "numkeys key [key ...] [WITHSCORES]",
-    run: Run::Keys(zdiff),
+    run: Run::ReadMany(Many { read: zdiff, reads_much: first_is_much }),
     ..Spec::DEFAULT
 };
 
-fn zdiff(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+fn zdiff(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let takes = Takes { command: "zdiff", weights: false, with_scores: true, limit: false };
-    let inputs = Inputs::read(args, locked, takes)?;
+    let inputs = Inputs::read(args, entries, takes)?;
     answer(inputs.difference(&args.zset_limits()).iter(), inputs.with_scores, reply);
-    Ok(Effect::None)
+    Ok(())
 }
 
 fn zdiffstore(
@@ -62,6 +63,6 @@ fn zdiffstore(
 ) -> Result<Effect, Refusal> {
     let target = args.word()?;
     let takes = Takes { command: "zdiffstore", weights: false, with_scores: false, limit: false };
-    let result = Inputs::read(args, locked, takes)?.difference(&args.zset_limits());
+    let result = Inputs::read_locked(args, locked, takes)?.difference(&args.zset_limits());
     Ok(store(result, &mut locked.slot(args.db(), target), "zdiffstore", reply))
 }

@@ -6,9 +6,10 @@
 use super::combine::{Inputs, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::spec::fewest_are_much;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::{Entry, Locked};
 
 pub(super) const SPECS: &[Spec] = &[
     ZINTER,
@@ -19,7 +20,7 @@ pub(super) const SPECS: &[Spec] = &[
         complexity: "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted \
                      sets.",
         syntax: "numkeys key [key ...] [LIMIT limit]",
-        run: Run::Keys(zintercard),
+        run: Run::ReadMany(Many { read: zintercard, reads_much: fewest_are_much }),
         ..ZINTER
     },
     Spec {
@@ -58,25 +59,21 @@ const ZINTER: Spec = Spec {
     complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input \
                  sorted sets and M being the number of elements in the resulting sorted set.",
     syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
-    run: Run::Keys(zinter),
+    run: Run::ReadMany(Many { read: zinter, reads_much: fewest_are_much }),
     ..Spec::DEFAULT
 };
 
-fn zinter(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+fn zinter(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let takes = Takes { command: "zinter", weights: true, with_scores: true, limit: false };
-    let inputs = Inputs::read(args, locked, takes)?;
+    let inputs = Inputs::read(args, entries, takes)?;
     answer(inputs.intersection(&args.zset_limits()).iter(), inputs.with_scores, reply);
-    Ok(Effect::None)
+    Ok(())
 }
 
-fn zintercard(
-    args: &mut Args<'_>,
-    locked: &mut Locked<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Effect, Refusal> {
+fn zintercard(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let takes = Takes { command: "zintercard", weights: false, with_scores: false, limit: true };
-    reply.int(Inputs::read(args, locked, takes)?.common() as i64);
-    Ok(Effect::None)
+    reply.int(Inputs::read(args, entries, takes)?.common() as i64);
+    Ok(())
 }
 
 fn zinterstore(
@@ -86,6 +83,6 @@ fn zinterstore(
 ) -> Result<Effect, Refusal> {
     let target = args.word()?;
     let takes = Takes { command: "zinterstore", weights: true, with_scores: false, limit: false };
-    let result = Inputs::read(args, locked, takes)?.intersection(&args.zset_limits());
+    let result = Inputs::read_locked(args, locked, takes)?.intersection(&args.zset_limits());
     Ok(store(result, &mut locked.slot(args.db(), target), "zinterstore", reply))
 }

@@ -5,8 +5,10 @@
 use super::window::{By, Form, Window};
 use super::{answer, zset_of};
 use crate::base::refusal::Refusal;
+use crate::exec::spec::is_much;
 use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
+use crate::resp::request::Request;
 use crate::table::Entry;
 use crate::value::zset::Direction;
 
@@ -17,7 +19,8 @@ pub(super) const SPECS: &[Spec] = &[
         summary: "Returns the members whose ranks, counted from the highest score, lie in a range.",
         syntax: "key start stop [WITHSCORES]",
         replaced_by: Some("`ZRANGE` with the `REV` argument"),
-        run: Run::Read(zrevrange),
+        reads_much: Some(|request, entry| reads_much(BY_RANK_REVERSED, request, entry)),
+        run: Run::Read(|args, entry, reply| range(BY_RANK_REVERSED, args, entry, reply)),
         ..ZRANGE
     },
     Spec {
@@ -27,7 +30,8 @@ pub(super) const SPECS: &[Spec] = &[
         complexity: WITH_LIMIT,
         syntax: "key min max [WITHSCORES] [LIMIT offset count]",
         replaced_by: Some("`ZRANGE` with the `BYSCORE` argument"),
-        run: Run::Read(zrangebyscore),
+        reads_much: Some(|request, entry| reads_much(BY_SCORE, request, entry)),
+        run: Run::Read(|args, entry, reply| range(BY_SCORE, args, entry, reply)),
         ..ZRANGE
     },
     Spec {
@@ -37,7 +41,8 @@ pub(super) const SPECS: &[Spec] = &[
         complexity: WITH_LIMIT,
         syntax: "key max min [WITHSCORES] [LIMIT offset count]",
         replaced_by: Some("`ZRANGE` with the `REV` and `BYSCORE` arguments"),
-        run: Run::Read(zrevrangebyscore),
+        reads_much: Some(|request, entry| reads_much(BY_SCORE_REVERSED, request, entry)),
+        run: Run::Read(|args, entry, reply| range(BY_SCORE_REVERSED, args, entry, reply)),
         ..ZRANGE
     },
     Spec {
@@ -47,7 +52,8 @@ pub(super) const SPECS: &[Spec] = &[
         complexity: WITH_LIMIT,
         syntax: "key min max [LIMIT offset count]",
         replaced_by: Some("`ZRANGE` with the `BYLEX` argument"),
-        run: Run::Read(zrangebylex),
+        reads_much: Some(|request, entry| reads_much(BY_LEX, request, entry)),
+        run: Run::Read(|args, entry, reply| range(BY_LEX, args, entry, reply)),
         ..ZRANGE
     },
     Spec {
@@ -57,7 +63,8 @@ pub(super) const SPECS: &[Spec] = &[
         complexity: WITH_LIMIT,
         syntax: "key max min [LIMIT offset count]",
         replaced_by: Some("`ZRANGE` with the `REV` and `BYLEX` arguments"),
-        run: Run::Read(zrevrangebylex),
+        reads_much: Some(|request, entry| reads_much(BY_LEX_REVERSED, request, entry)),
+        run: Run::Read(|args, entry, reply| range(BY_LEX_REVERSED, args, entry, reply)),
         ..ZRANGE
     },
 ];
@@ -74,9 +81,8 @@ const ZRANGE: Spec = Spec {
     complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
                  returned.",
     syntax: "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
-    run: Run::Read(zrange),
-    // The usual words for all of it.
-    whole: Some(|request| request.arg(2) == b"0" && request.arg(3) == b"-1"),
+    run: Run::Read(|args, entry, reply| range(NEW, args, entry, reply)),
+    reads_much: Some(|request, entry| reads_much(NEW, request, entry)),
     ..Spec::DEFAULT
 };
 
@@ -84,42 +90,33 @@ const WITH_LIMIT: &str = "O(log(N)+M) with N being the number of elements in the
                           elements being returned. If M is constant (e.g. always asking for the first 10 elements \
                           with LIMIT), you can consider it O(log(N)).";
 
-fn zrange(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> Result<(), Refusal> {
-    range(None, None, args, entry, reply)
+/// What ZRANGE's name settles: nothing.
+const NEW: Form = Form { by: None, direction: None, takes_with_scores: true };
+
+/// What the name of an older command settles.
+const fn older(by: By, direction: Direction) -> Form {
+    Form { by: Some(by), direction: Some(direction), takes_with_scores: true }
 }
 
-fn zrevrange(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> Result<(), Refusal> {
-    range(Some(By::Rank), Some(Direction::Reverse), args, entry, reply)
-}
+const BY_RANK_REVERSED: Form = older(By::Rank, Direction::Reverse);
+const BY_SCORE: Form = older(By::Score, Direction::Forward);
+const BY_SCORE_REVERSED: Form = older(By::Score, Direction::Reverse);
+const BY_LEX: Form = older(By::Lex, Direction::Forward);
+const BY_LEX_REVERSED: Form = older(By::Lex, Direction::Reverse);
 
-fn zrangebyscore(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> Result<(), Refusal> {
-    range(Some(By::Score), Some(Direction::Forward), args, entry, reply)
-}
-
-fn zrevrangebyscore(
-    args: &mut Args<'_>,
-    entry: Option<&Entry>,
-    reply: &mut Reply<'_>,
-) -> Result<(), Refusal> {
-    range(Some(By::Score), Some(Direction::Reverse), args, entry, reply)
-}
-
-fn zrangebylex(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> Result<(), Refusal> {
-    range(Some(By::Lex), Some(Direction::Forward), args, entry, reply)
-}
-
-fn zrevrangebylex(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> Result<(), Refusal> {
-    range(Some(By::Lex), Some(Direction::Reverse), args, entry, reply)
+fn reads_much(form: Form, request: &Request<'_>, entry: &Entry) -> bool {
+    let window = Window::read(&mut Args::looking(*request, 2), form);
+    let (Ok(window), Ok(zset)) = (window, entry.value().zset()) else { return false };
+    is_much(window.span(zset).len(), zset.len())
 }
 
 fn range(
-    by: Option<By>,
-    direction: Option<Direction>,
+    form: Form,
     args: &mut Args<'_>,
     entry: Option<&Entry>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Refusal> {
-    let window = Window::read(args, Form { by, direction, takes_with_scores: true })?;
+    let window = Window::read(args, form)?;
     let Some(zset) = zset_of(entry)? else {
         reply.array(0);
         return Ok(());

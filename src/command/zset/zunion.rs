@@ -5,9 +5,10 @@
 use super::combine::{Inputs, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::spec::all_are_much;
+use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::{Entry, Locked};
 
 pub(super) const SPECS: &[Spec] = &[
     Spec {
@@ -26,7 +27,7 @@ pub(super) const SPECS: &[Spec] = &[
         complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
                      number of elements in the resulting sorted set.",
         syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
-        run: Run::Keys(zunion),
+        run: Run::ReadMany(Many { read: zunion, reads_much: all_are_much }),
         ..Spec::DEFAULT
     },
     Spec {
@@ -53,11 +54,11 @@ pub(super) const SPECS: &[Spec] = &[
     },
 ];
 
-fn zunion(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
+fn zunion(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let takes = Takes { command: "zunion", weights: true, with_scores: true, limit: false };
-    let inputs = Inputs::read(args, locked, takes)?;
+    let inputs = Inputs::read(args, entries, takes)?;
     answer(inputs.union(&args.zset_limits()).iter(), inputs.with_scores, reply);
-    Ok(Effect::None)
+    Ok(())
 }
 
 fn zunionstore(
@@ -67,6 +68,6 @@ fn zunionstore(
 ) -> Result<Effect, Refusal> {
     let target = args.word()?;
     let takes = Takes { command: "zunionstore", weights: true, with_scores: false, limit: false };
-    let result = Inputs::read(args, locked, takes)?.union(&args.zset_limits());
+    let result = Inputs::read_locked(args, locked, takes)?.union(&args.zset_limits());
     Ok(store(result, &mut locked.slot(args.db(), target), "zunionstore", reply))
 }
