@@ -267,8 +267,7 @@ fn context(
         registry,
         // One seat for each worker, then one for the regular tasks and one for the HTTP gateway.
         turns: Turns::new(workers + 2),
-        freer: Freer::start()
-            .map_err(|error| Failure::new(EXIT_INTERNAL, format!("no thread to free memory: {error}")))?,
+        freer: Freer::default(),
         mailbox,
         identity,
         loading,

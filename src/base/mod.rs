@@ -1,6 +1,7 @@
 //! The ground floor: what every other part needs and what needs none of them.
 
 pub mod allocator;
+pub mod background;
 pub mod bytes;
 pub mod clock;
 pub mod date;

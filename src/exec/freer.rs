@@ -4,23 +4,17 @@
 //! is done whatever the command was, and the directives `lazyfree-*` have nothing to choose. What waits is counted, in
 //! objects and bytes: it is memory in use.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::allocator;
+use crate::base::background::Background;
 use crate::table::Garbage;
 
 /// The way to the thread. It ends when this is dropped, or with the process.
 pub struct Freer {
-    sender: Sender<Job>,
+    thread: Background,
     counts: Arc<Counts>,
-}
-
-enum Job {
-    Free(Vec<Garbage>),
-    GiveBack,
 }
 
 #[derive(Default)]
@@ -30,19 +24,13 @@ struct Counts {
     freed: AtomicU64,
 }
 
-impl Freer {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// When the system gives none.
-    pub fn start() -> io::Result<Self> {
-        let (sender, receiver) = channel();
-        let counts = Arc::new(Counts::default());
-        let own = counts.clone();
-        std::thread::Builder::new().name("free".to_owned()).spawn(move || work(receiver, &own))?;
-        Ok(Freer { sender, counts })
+impl Default for Freer {
+    fn default() -> Self {
+        Freer { thread: Background::new("free"), counts: Arc::default() }
     }
+}
 
+impl Freer {
     /// Has garbage freed.
     #[inline]
     pub fn free(&self, garbage: Vec<Garbage>) {
@@ -57,18 +45,13 @@ impl Freer {
             self.counts.pending.fetch_add(piece.objects as u64, Ordering::Relaxed);
             self.counts.pending_bytes.fetch_add(piece.bytes as u64, Ordering::Relaxed);
         }
-        if let Err(returned) = self.sender.send(Job::Free(garbage))
-            && let Job::Free(garbage) = returned.0
-        {
-            // The thread has gone, which only a panic in it can have caused.
-            garbage.into_iter().for_each(|piece| self.counts.dispose(piece));
-        }
+        let counts = self.counts.clone();
+        self.thread.run(Box::new(move || garbage.into_iter().for_each(|piece| counts.dispose(piece))));
     }
 
     /// Has free memory given back to the operating system, after all that was handed over is freed.
     pub fn give_back(&self) {
-        // Without the thread it stays with the process, which is no fault.
-        let _ = self.sender.send(Job::GiveBack);
+        self.thread.run(Box::new(allocator::give_back));
     }
 
     /// Objects that wait to be freed.
@@ -89,15 +72,6 @@ impl Freer {
     /// Counts what is freed from 0 again.
     pub fn forget(&self) {
         self.counts.freed.store(0, Ordering::Relaxed);
-    }
-}
-
-fn work(jobs: Receiver<Job>, counts: &Counts) {
-    for job in jobs {
-        match job {
-            Job::Free(garbage) => garbage.into_iter().for_each(|piece| counts.dispose(piece)),
-            Job::GiveBack => allocator::give_back(),
-        }
     }
 }
 
@@ -130,7 +104,7 @@ mod tests {
 
     #[test]
     fn garbage_counts_as_pending_until_the_other_thread_has_dropped_it() {
-        let freer = Freer::start().unwrap();
+        let freer = Freer::default();
         let (sender, dropped_by) = channel();
         let (release, released) = channel();
         freer.free(vec![Garbage::new(3, 500, Held(sender, released)), Garbage::new(4, 70, ())]);
@@ -147,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_nothing_that_is_still_to_be_freed() {
-        let freer = Freer::start().unwrap();
+        let freer = Freer::default();
         let (sender, dropped_by) = channel();
         let (release, released) = channel();
         freer.free(vec![Garbage::new(1, 1, Held(sender, released))]);

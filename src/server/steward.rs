@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::json_save;
 use super::snapshot::{self, Jobs};
+use crate::base::background::Background;
 use crate::exec::Context;
 use crate::exec::mailbox::{Done, Order};
 
@@ -32,35 +32,21 @@ pub struct Steward {
     pub rewrite_settings: Box<dyn Fn() -> Result<(), String> + Send>,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// Takes orders until the one to end.
 pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End {
     let ctx = &steward.ctx;
-    let (bench, queue) = mpsc::channel::<Job>();
     // The thread ends with the process: a job under way at the end is abandoned, which leaves only a temporary file.
-    let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
-        for job in queue {
-            job();
-        }
-    });
-    if let Err(error) = spawned {
-        return End::Unsafe(format!("no thread for snapshots: {error}"));
-    }
-    let put = |job: Job| {
-        // The bench is closed only when the thread has died, and then the jobs' own channels tell.
-        let _ = bench.send(job);
-    };
+    let bench = Background::new("snapshot");
     while let Some(order) = orders.recv().await {
         match order {
             Order::Save { done } => {
                 ctx.saves.saving.store(true, Relaxed);
                 let jobs = steward.jobs.clone();
-                put(Box::new(move || answer(Some(done), snapshot::save(&jobs))));
+                bench.run(Box::new(move || answer(Some(done), snapshot::save(&jobs))));
             }
             Order::SaveJson => {
                 let jobs = steward.jobs.clone();
-                put(Box::new(move || answer(None, json_save::save(&jobs))));
+                bench.run(Box::new(move || answer(None, json_save::save(&jobs))));
             }
             Order::Rewrite { done } => {
                 if ctx.saves.rewriting.swap(true, Relaxed) {
@@ -68,15 +54,15 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
                     continue;
                 }
                 let jobs = steward.jobs.clone();
-                put(Box::new(move || answer(done, snapshot::rewrite(&jobs))));
+                bench.run(Box::new(move || answer(done, snapshot::rewrite(&jobs))));
             }
             Order::Reload { from_log, save, done } => {
                 let jobs = steward.jobs.clone();
-                put(Box::new(move || answer(Some(done), snapshot::reload(&jobs, from_log, save))));
+                bench.run(Box::new(move || answer(Some(done), snapshot::reload(&jobs, from_log, save))));
             }
             Order::Snapshot { client, is_named, pieces } => {
                 let jobs = steward.jobs.clone();
-                put(Box::new(move || answer(None, snapshot::send(&jobs, &client, is_named, pieces))));
+                bench.run(Box::new(move || answer(None, snapshot::send(&jobs, &client, is_named, pieces))));
             }
             Order::RewriteSettings { done } => answer(Some(done), (steward.rewrite_settings)()),
             Order::Shutdown { save, force, done } => match end(&steward, save, &bench).await {
@@ -106,7 +92,7 @@ fn answer(done: Option<Done>, result: Result<(), String>) {
 }
 
 /// Makes everything safe. From here on no command is run, unless it fails.
-async fn end(steward: &Steward, save: Option<bool>, bench: &mpsc::Sender<Job>) -> Result<(), String> {
+async fn end(steward: &Steward, save: Option<bool>, bench: &Background) -> Result<(), String> {
     let ctx = &steward.ctx;
     let points = !ctx.settings.load().persistence.save.is_empty();
     tracing::info!("ending: making everything safe");
@@ -119,7 +105,7 @@ async fn end(steward: &Steward, save: Option<bool>, bench: &mpsc::Sender<Job>) -
         // By the thread for such jobs, so that it comes after the snapshot that may be under way.
         let jobs = steward.jobs.clone();
         let (done, outcome) = tokio::sync::oneshot::channel();
-        let _ = bench.send(Box::new(move || answer(Some(done), json_save::save(&jobs))));
+        bench.run(Box::new(move || answer(Some(done), json_save::save(&jobs))));
         outcome.await.map_err(|_| "the thread for snapshots has died".to_owned())??;
     }
     // A script that does not end would keep us waiting.
