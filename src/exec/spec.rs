@@ -51,6 +51,8 @@ pub struct Spec {
     /// True of a request that reads much of this big value, or all that it has to search. It is then answered from a copy
     /// that shares the value's parts, after the stripe is let go. Asked only where making one can pay: see [`is_much`].
     pub reads_much: Option<fn(&Request<'_>, &Entry) -> bool>,
+    /// True of requests that touch no more than their keys, although the row has [`flag::EVERYTHING`].
+    pub is_narrow: Option<fn(&Request<'_>) -> bool>,
     /// What a change that it makes of its only key is to those who listen to what happens to keys. A command whose events
     /// depend on more than that names them in its handler.
     pub event: Option<Event>,
@@ -76,6 +78,7 @@ impl Spec {
         use_of_keys: None,
         other_db: None,
         reads_much: None,
+        is_narrow: None,
         event: None,
         run: Run::Container,
     };

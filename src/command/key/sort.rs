@@ -2,7 +2,8 @@
 //! of a list, set or sorted set in order, or what they lead to; SORT_RO is the same without STORE.
 //!
 //! BY and GET name keys that only the elements tell, so no lock could be taken for them before: everything stands still
-//! while a SORT runs, as everything does in Redis.
+//! while such a SORT runs, or one that stores, as everything does in Redis. Any other sorts a copy that shares the value's
+//! parts, and holds nobody up.
 //!
 //! What is stored goes into the log as the list that it became. The command as it came would find other weights when it
 //! is run again: a key that was out of date, but not yet removed, is still there at replay.
@@ -19,6 +20,7 @@ use crate::base::refusal::Refusal;
 use crate::exec::effect::Record;
 use crate::exec::{Args, Begin, Context, Effect, Find, Group, KeySpec, Run, Session, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
+use crate::resp::request::Request;
 use crate::table::{Expiry, Happening, Table};
 use crate::value::{List, TextRef, Value};
 
@@ -56,9 +58,17 @@ const SORT: Spec = Spec {
                  returned elements. When the elements are not sorted, complexity is O(N).",
     syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] \
              [STORE destination]",
+    is_narrow: Some(is_narrow),
     run: Run::Host(sort),
     ..Spec::DEFAULT
 };
+
+/// Neither stores nor looks at other keys, as far as can be told without reading the options.
+fn is_narrow(request: &Request<'_>) -> bool {
+    let widens =
+        |word: &[u8]| ["BY", "GET", "STORE"].iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    !request.iter().skip(2).any(widens)
+}
 
 type Done = Result<Effect, Refusal>;
 
@@ -356,6 +366,19 @@ mod tests {
             ("LIMIT 1 1 LIMIT 2 2", 2..4),
         ] {
             assert_eq!(order(&request(options)).unwrap().range(10), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_may_look_at_other_keys_or_store_is_not_narrow() {
+        for (options, expected) in [
+            ("", true),
+            ("ALPHA DESC LIMIT 0 5", true),
+            ("get #", false),
+            ("By w*", false),
+            ("LIMIT 0 1 store k", false),
+        ] {
+            assert_eq!(is_narrow(&request(options).as_request()), expected, "{options}");
         }
     }
 
