@@ -32,6 +32,7 @@ const EXT4_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
 const NO_LOG_FLUSH: u32 = 2;
 /// With `everysec` no more is lost than two seconds and one sync; how long that takes here, a probe measures.
 const EVERYSEC_LAG: Duration = Duration::from_millis(2_500);
+const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_PAUSE: Duration = Duration::from_millis(20);
 
 /// A file system in a file, mounted. Dropped, it is unmounted.
@@ -71,8 +72,16 @@ impl Mount {
         Ok(())
     }
 
+    /// It may be in use for a moment: another thread that starts a program has a child which holds all open files until it has
+    /// become that program.
     fn unmount(&mut self) -> Result<(), String> {
-        run("umount", &[&self.place.to_string_lossy()])?;
+        let began = Instant::now();
+        while let Err(why) = run("umount", &[&self.place.to_string_lossy()]) {
+            if began.elapsed() > UNMOUNT_TIMEOUT {
+                return Err(why);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.mounted = false;
         Ok(())
     }
