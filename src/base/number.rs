@@ -64,11 +64,8 @@ pub fn write_i64(out: &mut Vec<u8>, value: i64) {
 #[must_use]
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     // Nearly all scores are small integers, and those need no decimal conversion.
-    if text.len() <= 15
-        && let Some(integer) = parse_i64(text)
-    {
-        #[expect(clippy::cast_precision_loss, reason = "at most 15 digits: below 2^53, hence exact")]
-        return Some(integer as f64);
+    if let Some(integer) = parse_short_integer(text) {
+        return Some(integer);
     }
     let (negative, magnitude) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -91,6 +88,25 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         _ => return None,
     };
     Some(if negative { -value } else { value })
+}
+
+/// Reads up to 15 digits, zeros in front or not, behind a minus or not: numbers that a double holds exactly.
+fn parse_short_integer(text: &[u8]) -> Option<f64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if !(1..=15).contains(&digits.len()) {
+        return None;
+    }
+    let mut integer = 0_u64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        integer = integer * 10 + u64::from(digit);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "at most 15 digits: below 2^53, hence exact")]
+    let magnitude = integer as f64;
+    Some(if digits.len() < text.len() { -magnitude } else { magnitude })
 }
 
 /// Whether the digits before the exponent are not all zero.

@@ -71,7 +71,12 @@ pub fn encode_bulk(out: &mut Vec<u8>, arg: &[u8]) {
 }
 
 fn header(out: &mut Vec<u8>, mark: u8, n: usize) {
-    out.push(mark);
+    // Nearly all lengths have one digit or two, and a line of known length is written at once.
+    match u8::try_from(n) {
+        Ok(n @ 0..10) => return out.extend_from_slice(&[mark, b'0' + n, b'\r', b'\n']),
+        Ok(n @ 10..100) => return out.extend_from_slice(&[mark, b'0' + n / 10, b'0' + n % 10, b'\r', b'\n']),
+        _ => out.push(mark),
+    }
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
     out.extend_from_slice(b"\r\n");
 }

@@ -117,6 +117,16 @@ impl Dict {
         self.remove_hashed(hash_of(member), member)
     }
 
+    /// Removes a member and returns it, each as likely as any other; none of an empty dictionary.
+    pub fn pop_random(&mut self, random: &mut Random) -> Option<Vec<u8>> {
+        let (shard, index) = self.random_place(random)?;
+        let (hash, record) = self.shards.get(shard)?.segment.get(index)?;
+        let member = record.member.to_vec();
+        self.change(shard, |segment| segment.remove(index));
+        self.join(hash);
+        Some(member)
+    }
+
     /// The records in the order of their members' hashes.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.segments().flat_map(Segment::records)

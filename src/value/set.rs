@@ -250,6 +250,12 @@ impl Set {
 
     /// Removes and returns `count` members, or all if there are not so many; every choice is equally likely.
     pub fn pop(&mut self, count: usize, random: &mut Random) -> Vec<Vec<u8>> {
+        if let Form::Big(dict) = &mut self.0
+            && count == 1
+            && dict.len() > 1
+        {
+            return dict.pop_random(random).into_iter().collect();
+        }
         let mut buffer = itoa::Buffer::new();
         let members: Vec<Vec<u8>> = match count {
             // Without the table of what was chosen already.

@@ -19,7 +19,7 @@ use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Expiry, Slot};
 use crate::value::ZSet;
-use crate::value::zset::Thresholds;
+use crate::value::zset::{Sought, Thresholds};
 
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zadd",
@@ -57,20 +57,23 @@ fn zadd(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Resu
         None if rule.only_existing => Tally::default(),
         None => {
             let mut zset = ZSet::new();
-            let tally = rule.apply(&mut zset, &pairs, &limits);
+            let tally = rule.apply(&mut zset, &pairs, None, &limits);
             slot.put(zset, Expiry::Clear);
             tally
         }
         Some(zset) => {
-            let is_change = |&(score, member): &(f64, &[u8])| {
-                let old = zset.score(member);
-                rule.decide(old, score).is_some_and(|new| old != Some(new))
-            };
-            let unchanged = pairs.iter().position(is_change).unwrap_or(pairs.len());
-            match &pairs[unchanged..] {
-                [] => Tally::default(),
-                pairs => slot
-                    .change(|value| value.zset_mut().map(|zset| rule.apply(zset, pairs, &limits)))
+            let change = pairs.iter().enumerate().find_map(|(nth, &(score, member))| {
+                let sought = zset.seek(member);
+                let old = sought.score();
+                let is_change = rule.decide(old, score).is_some_and(|new| old != Some(new));
+                is_change.then_some((nth, sought))
+            });
+            match change {
+                None => Tally::default(),
+                Some((nth, sought)) => slot
+                    .change(|value| {
+                        value.zset_mut().map(|zset| rule.apply(zset, &pairs[nth..], Some(sought), &limits))
+                    })
                     .transpose()?
                     .unwrap_or_default(),
             }
@@ -142,7 +145,8 @@ impl Rule {
     /// The rule of the options, and whether there is a CH. The first word that is no option is the first score.
     fn read(args: &mut Args<'_>) -> (Rule, bool) {
         let (mut rule, mut change_is_counted) = (Rule::default(), false);
-        loop {
+        // Numbers hardly ever begin with a letter: then there is nothing to compare.
+        while args.peek().and_then(|word| word.first()).is_some_and(u8::is_ascii_alphabetic) {
             let option = match () {
                 () if args.accept("NX") => &mut rule.only_new,
                 () if args.accept("XX") => &mut rule.only_existing,
@@ -150,10 +154,11 @@ impl Rule {
                 () if args.accept("LT") => &mut rule.only_less,
                 () if args.accept("CH") => &mut change_is_counted,
                 () if args.accept("INCR") => &mut rule.adds,
-                () => return (rule, change_is_counted),
+                () => break,
             };
             *option = true;
         }
+        (rule, change_is_counted)
     }
 
     /// Refuses options that do not go together, or not with this number of pairs.
@@ -181,10 +186,18 @@ impl Rule {
         (!is_refused).then_some(new)
     }
 
-    fn apply(&self, zset: &mut ZSet, pairs: &[(f64, &[u8])], limits: &Thresholds) -> Tally {
+    /// Gives the scores that the rule allows. `first` is where the first member is, if that is known already.
+    fn apply(
+        &self,
+        zset: &mut ZSet,
+        pairs: &[(f64, &[u8])],
+        mut first: Option<Sought>,
+        limits: &Thresholds,
+    ) -> Tally {
         let mut tally = Tally::default();
         for &(score, member) in pairs {
-            let update = zset.update(member, limits, |old| self.decide(old, score));
+            let sought = first.take().unwrap_or_else(|| zset.seek(member));
+            let update = zset.update_sought(member, sought, limits, |old| self.decide(old, score));
             match update.old {
                 None => tally.added += i64::from(update.new.is_some()),
                 Some(_) => tally.changed += i64::from(update.new != update.old),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::index::Index;
-use super::tree::{Iter, Tree};
+use super::tree::{Iter, Tree, Watch};
 use crate::value::seed;
 
 /// Members in order, and their index.
@@ -11,6 +11,20 @@ use crate::value::seed;
 pub(super) struct Indexed {
     tree: Tree,
     index: Index,
+}
+
+/// What a search found: the member's tag, and where it is, if it is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    tag: u32,
+    place: Option<Place>,
+}
+
+impl Found {
+    /// The member's score.
+    pub(super) fn score(&self) -> Option<f64> {
+        self.place.map(|place| place.score)
+    }
 }
 
 /// Where a member is.
@@ -36,8 +50,13 @@ impl Indexed {
         self.tree.heap_bytes() + self.index.heap_bytes()
     }
 
+    pub(super) fn seek(&self, member: &[u8]) -> Found {
+        let tag = tag(member);
+        Found { tag, place: self.find(tag, member) }
+    }
+
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(tag(member), member).map(|place| place.score)
+        self.seek(member).score()
     }
 
     pub(super) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
@@ -49,20 +68,20 @@ impl Indexed {
     pub(super) fn update(
         &mut self,
         member: &[u8],
+        found: Found,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> (Option<f64>, Option<f64>) {
-        let tag = tag(member);
-        let place = self.find(tag, member);
-        let old = place.map(|place| place.score);
+        let Found { tag, place } = found;
+        let old = found.score();
         let new = decide(old).map(|score| score + 0.0);
         match (place, new) {
             (None, Some(new)) => self.tree.insert(new, member, tag, &mut self.index),
-            (Some(place), Some(new))
-                if place.score != new && !self.tree.rescore(place.leaf, place.at, new) =>
+            (Some(Place { leaf, at, score }), Some(new))
+                if score != new && !self.tree.rescore(leaf, at, new) =>
             {
-                let rank = self.tree.rank(place.score, member);
-                self.tree.remove(rank..rank + 1, &mut self.index);
-                self.tree.insert(new, member, tag, &mut self.index);
+                let mut index = Rescored { index: &mut self.index, from: leaf };
+                self.tree.remove_entry((score, member), at, &mut index);
+                self.tree.insert(new, member, tag, &mut index);
             }
             _ => {}
         }
@@ -75,9 +94,9 @@ impl Indexed {
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        let (rank, score) = self.rank(member)?;
-        self.tree.remove(rank..rank + 1, &mut self.index);
-        Some(score)
+        let place = self.seek(member).place?;
+        self.tree.remove_entry((place.score, member), place.at, &mut self.index);
+        Some(place.score)
     }
 
     pub(super) fn remove_ranks(&mut self, ranks: Range<usize>) {
@@ -120,6 +139,29 @@ impl Indexed {
             let leaf = self.tree.leaf(id);
             leaf.find(tag, member).map(|at| Place { leaf: id, at, score: leaf.score(at) })
         })
+    }
+}
+
+/// Has the index keep a member's entry while the member leaves its leaf and comes into another: then the entry is written
+/// over, where it would be taken out and put in again.
+struct Rescored<'a> {
+    index: &'a mut Index,
+    /// The leaf that the member was in. The index names it until the member is placed, even should the leaf go.
+    from: u32,
+}
+
+impl Watch for Rescored<'_> {
+    fn placed(&mut self, tag: u32, leaf: u32) {
+        if leaf != self.from {
+            self.index.moved(tag, self.from, leaf);
+        }
+    }
+
+    /// Only the member that comes back.
+    fn gone(&mut self, _: u32, _: u32) {}
+
+    fn moved(&mut self, tag: u32, from: u32, to: u32) {
+        self.index.moved(tag, from, to);
     }
 }
 

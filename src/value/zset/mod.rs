@@ -37,6 +37,8 @@ use crate::base::random::Random;
 use compact::Compact;
 use indexed::Indexed;
 
+pub use indexed::Found;
+
 /// Up to where a set stays compact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
@@ -59,6 +61,26 @@ pub struct Update {
     pub old: Option<f64>,
     /// The score after.
     pub new: Option<f64>,
+}
+
+/// What [`ZSet::seek`] found, of which a later update makes use.
+#[derive(Debug, Clone, Copy)]
+pub enum Sought {
+    /// In the compact form: the score.
+    Compact(Option<f64>),
+    /// In the indexed form: the hash, and where the member is.
+    Indexed(Found),
+}
+
+impl Sought {
+    /// The member's score, `None` if it is not in the set.
+    #[must_use]
+    pub fn score(&self) -> Option<f64> {
+        match self {
+            Sought::Compact(score) => *score,
+            Sought::Indexed(found) => found.score(),
+        }
+    }
 }
 
 /// A sorted set.
@@ -186,14 +208,41 @@ impl ZSet {
         thresholds: &Thresholds,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Update {
-        let compact = match &mut self.0 {
-            Form::Compact(compact) => compact,
-            Form::Indexed(indexed) => {
-                let (old, new) = indexed.update(member, decide);
+        self.update_sought(member, self.seek(member), thresholds, decide)
+    }
+
+    /// Looks for a member, for [`ZSet::update_sought`].
+    #[must_use]
+    pub fn seek(&self, member: &[u8]) -> Sought {
+        match &self.0 {
+            Form::Compact(compact) => Sought::Compact(compact.score(member)),
+            Form::Indexed(indexed) => Sought::Indexed(indexed.seek(member)),
+        }
+    }
+
+    /// As [`ZSet::update`], where the member was looked for and the set has not changed since.
+    pub fn update_sought(
+        &mut self,
+        member: &[u8],
+        sought: Sought,
+        thresholds: &Thresholds,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Update {
+        let (compact, old) = match (&mut self.0, sought) {
+            (Form::Compact(compact), Sought::Compact(old)) => (compact, old),
+            (Form::Compact(compact), Sought::Indexed(_)) => {
+                let old = compact.score(member);
+                (compact, old)
+            }
+            (Form::Indexed(indexed), sought) => {
+                let found = match sought {
+                    Sought::Indexed(found) => found,
+                    Sought::Compact(_) => indexed.seek(member),
+                };
+                let (old, new) = indexed.update(member, found, decide);
                 return Update { old, new: new.or(old) };
             }
         };
-        let old = compact.score(member);
         let Some(new) = decide(old).map(|score| score + 0.0) else { return Update { old, new: old } };
         let update = Update { old, new: Some(new) };
         match old {

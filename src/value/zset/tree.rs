@@ -285,6 +285,23 @@ impl Store {
         removed
     }
 
+    /// Removes one entry, which is at `at` in its leaf.
+    fn remove_entry(&mut self, child: &mut Child, entry: (f64, &[u8]), at: usize, watch: &mut impl Watch) {
+        match &mut child.node {
+            Node::Leaf(id) => {
+                watch.gone(self.leaves.get(*id).tag(at), *id);
+                self.edit(*id, |leaf| leaf.remove(at..at + 1));
+            }
+            Node::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let index = inner.child_at(&mut |score, member| compare((score, member), entry).is_le());
+                self.remove_entry(&mut inner.children[index], entry, at, watch);
+                self.tidy(&mut inner.children, index, watch);
+            }
+        }
+        child.count -= 1;
+    }
+
     /// Drops or joins the child that has lost entries.
     fn tidy(&mut self, children: &mut Vec<Child>, index: usize, watch: &mut impl Watch) {
         if children[index].count == 0 && children.len() > 1 {
@@ -387,6 +404,17 @@ impl Tree {
         while left > 0 {
             left -= self.store.remove(&mut self.root, ranks.start, left, watch);
         }
+        self.lower();
+    }
+
+    /// Removes an entry that is there, at `at` in its leaf: as [`Tree::remove`] of its rank, but on one way down.
+    pub(super) fn remove_entry(&mut self, entry: (f64, &[u8]), at: usize, watch: &mut impl Watch) {
+        self.store.remove_entry(&mut self.root, entry, at, watch);
+        self.lower();
+    }
+
+    /// Takes roots of a single child away.
+    fn lower(&mut self) {
         while let Node::Inner(inner) = &mut self.root.node
             && inner.children.len() == 1
         {
