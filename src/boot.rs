@@ -22,6 +22,7 @@ use arc_swap::ArcSwap;
 
 use crate::base::clock::Clock;
 use crate::base::hash::Seed;
+use crate::base::huge_pages::HugePages;
 use crate::base::random::Random;
 use crate::cli::{
     self, EXIT_ADDRESS_IN_USE, EXIT_CANNOT_CREATE, EXIT_CONFIG, EXIT_INTERNAL, EXIT_IO, EXIT_OK,
@@ -41,6 +42,7 @@ use crate::log::storage::{RealStorage, Storage};
 use crate::logging::{self, BannerInfo, LogHandle};
 use crate::observe::latency::Latency;
 use crate::observe::operations::Operations;
+use crate::observe::process;
 use crate::observe::slowlog::Slowlog;
 use crate::observe::stats::Stats;
 use crate::script::Scripts;
@@ -71,6 +73,8 @@ impl Failure {
 
 /// Runs the server until it is told to end; the exit code.
 pub fn run(request: &cli::Request) -> Result<u8, Failure> {
+    // First of all, since every page touched before is a huge one.
+    let pages = huge_pages();
     let storage: Arc<dyn Storage> = Arc::new(RealStorage);
     let loaded = request
         .load(&HostFiles::new(storage.clone()))
@@ -97,6 +101,9 @@ pub fn run(request: &cli::Request) -> Result<u8, Failure> {
     let lock = data::lock(&storage, &config)?;
     let file = loaded.file.map(|file| absolute(&file));
     let (ctx, orders) = context(config, file, &storage, lock)?;
+    if let Some(pages) = pages {
+        ctx.freer.watch_over(pages);
+    }
     let code = runtime.block_on(serve(ctx, orders, listeners, http, storage, logging));
     // The runtime's threads may still be writing a snapshot that nobody needs any more.
     runtime.shutdown_background();
@@ -207,6 +214,19 @@ fn bind_failure(place: &str, error: &std::io::Error) -> Failure {
         );
     }
     Failure::new(EXIT_ADDRESS_IN_USE, format!("cannot listen on {place}: {error}"))
+}
+
+/// Takes the allocator's memory over. What the allocator has reserved is what any piece of it lies in.
+#[expect(unsafe_code, reason = "that no other thread runs is known here, at the start")]
+fn huge_pages() -> Option<HugePages> {
+    let piece = Box::new(0u8);
+    let reserved = process::mapping_of(std::ptr::from_ref(&*piece).addr())?;
+    let pages = process::may_use_huge_pages().then(|| HugePages::over(reserved)).flatten()?;
+    if process::is_single_threaded() {
+        // SAFETY: so no other thread is running.
+        unsafe { pages.give_back_untouched() };
+    }
+    Some(pages)
 }
 
 type Orders = tokio::sync::mpsc::UnboundedReceiver<Order>;

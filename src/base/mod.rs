@@ -8,6 +8,7 @@ pub mod date;
 pub mod event;
 pub mod glob;
 pub mod hash;
+pub mod huge_pages;
 pub mod limits;
 pub mod longdouble;
 pub mod number;

@@ -1,4 +1,5 @@
-//! Frees in the background what would take long: big values that were removed, and all that FLUSHALL leaves.
+//! Frees in the background what would take long: big values that were removed, and all that FLUSHALL leaves. What else is to
+//! be done to memory while nobody waits is done here, too.
 //!
 //! The table lays such garbage aside, the end of each turn hands it over ([`Freer::free`]), and one thread drops it. So it
 //! is done whatever the command was, and the directives `lazyfree-*` have nothing to choose. What waits is counted, in
@@ -7,14 +8,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use crate::base::allocator;
 use crate::base::background::Background;
+use crate::base::huge_pages::HugePages;
 use crate::table::Garbage;
 
 /// The way to the thread. It ends when this is dropped, or with the process.
 pub struct Freer {
     thread: Background,
     counts: Arc<Counts>,
+    pages: Arc<Mutex<Option<HugePages>>>,
 }
 
 #[derive(Default)]
@@ -26,7 +31,7 @@ struct Counts {
 
 impl Default for Freer {
     fn default() -> Self {
-        Freer { thread: Background::new("free"), counts: Arc::default() }
+        Freer { thread: Background::new("free"), counts: Arc::default(), pages: Arc::default() }
     }
 }
 
@@ -52,6 +57,17 @@ impl Freer {
     /// Has free memory given back to the operating system, after all that was handed over is freed.
     pub fn give_back(&self) {
         self.thread.run(Box::new(allocator::give_back));
+    }
+
+    /// Whose pages are tended.
+    pub fn watch_over(&self, pages: HugePages) {
+        *self.pages.lock() = Some(pages);
+    }
+
+    /// Has full stretches of memory made huge pages.
+    pub fn tend_pages(&self) {
+        let pages = self.pages.clone();
+        self.thread.run(Box::new(move || pages.lock().iter_mut().for_each(HugePages::tend)));
     }
 
     /// Objects that wait to be freed.

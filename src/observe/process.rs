@@ -4,6 +4,7 @@
 //! and dashboards, and nothing is decided by them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Length of a clock tick in `/proc/*/stat`: a hundredth of a second, fixed for programs whatever the kernel's own is.
@@ -17,6 +18,22 @@ pub fn resident_bytes() -> u64 {
 /// Bytes of memory that the machine has.
 pub fn system_bytes() -> u64 {
     kilobytes(&read("/proc/meminfo"), "MemTotal:")
+}
+
+/// The anonymous mapping that an address lies in, `None` if it is not known.
+pub fn mapping_of(address: usize) -> Option<Range<usize>> {
+    find_mapping(&read("/proc/self/maps"), address)
+}
+
+/// Whether this is the only thread of the process; false if that is not known.
+pub fn is_single_threaded() -> bool {
+    read("/proc/self/status").lines().any(|line| line.split_whitespace().eq(["Threads:", "1"]))
+}
+
+/// Whether the machine's owner lets programs have huge pages.
+pub fn may_use_huge_pages() -> bool {
+    let modes = read("/sys/kernel/mm/transparent_hugepage/enabled");
+    modes.contains("[madvise]") || modes.contains("[always]")
 }
 
 /// The kernel's release, such as `6.1.0`; empty if it is not known.
@@ -92,6 +109,16 @@ fn kilobytes(text: &str, name: &str) -> u64 {
     number.map_or(0, |kilobytes| kilobytes.saturating_mul(1024))
 }
 
+/// Looks for an address in lines such as `7f0000000000-7f0000200000 rw-p 00000000 00:00 0`; a file's have its name behind.
+fn find_mapping(maps: &str, address: usize) -> Option<Range<usize>> {
+    maps.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (from, to) = words.next()?.split_once('-')?;
+        let range = usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?;
+        (range.contains(&address) && words.count() == 4).then_some(range)
+    })
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "/proc is the kernel speaking, not a file that could be lost or torn"
@@ -117,6 +144,15 @@ mod tests {
         let text = "Name:\tx\nVmRSSx: 1 kB\nVmRSS:\t   1234 kB\n";
         assert_eq!(kilobytes(text, "VmRSS:"), 1234 * 1024);
         assert_eq!(kilobytes(text, "MemTotal:"), 0);
+    }
+
+    #[test]
+    fn an_anonymous_mapping_is_found_by_an_address_in_it() {
+        let maps = "1000-3000 rw-p 00000000 fe:00 17    /bin/x\n4000-6000 rw-p 00000000 00:00 0 \n";
+        assert_eq!(find_mapping(maps, 0x5fff), Some(0x4000..0x6000));
+        assert_eq!(find_mapping(maps, 0x6000), None);
+        assert_eq!(find_mapping(maps, 0x2000), None, "a file's");
+        assert_eq!(find_mapping("", 0x2000), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::reclaim::Reclaimer;
+use super::reclaim::{Pages, Reclaimer};
 use crate::base::clock::Millis;
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
@@ -20,6 +20,7 @@ const EXPIRY_SLICE: Duration = Duration::from_millis(1);
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     let mut expiry = Expiry::default();
     let mut reclaimer = Reclaimer::default();
+    let mut pages = Pages::default();
     let mut mender = Mender::default();
     let mut wall = WallClock::default();
     let mut round = 0u64;
@@ -45,6 +46,9 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         ctx.measure_memory();
         if reclaimer.is_due(ctx.memory_used.load(Relaxed), ctx.freer.pending_bytes()) {
             ctx.freer.give_back();
+        }
+        if pages.are_due(ctx.memory_used.load(Relaxed), round) {
+            ctx.freer.tend_pages();
         }
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expiry.round(&ctx, seat).await;
