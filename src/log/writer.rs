@@ -538,10 +538,24 @@ impl Log {
         }
     }
 
+    /// An error while the log cannot get this record to the device as things are: waiting does not help, or nobody knows how
+    /// long. What is with the operating system already can still be synced while the disk is full.
+    pub fn blocked(&self, seq: Seq) -> Result<(), LogFault> {
+        if !self.faulty.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match &*self.fault.lock() {
+            Some((fault, _)) if fault.kind.is_sticky() || self.written() < seq => Err(fault.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// Records a fault of the file with this number. One that sticks is replaced only by one of a later file, which needs
     /// a later rewrite to end.
     pub(super) fn set_fault(&self, fault: LogFault, number: u64) {
         let mut current = self.fault.lock();
+        let is_known = |(present, of): &(LogFault, u64)| present.kind == fault.kind && *of == number;
+        let is_known = current.as_ref().is_some_and(is_known);
         let outlasts = |(present, of): &(LogFault, u64)| {
             present.kind.is_sticky() && !(fault.kind.is_sticky() && *of < number)
         };
@@ -549,8 +563,11 @@ impl Log {
             *current = Some((fault, number));
         }
         self.faulty.store(true, Ordering::Release);
-        // Those who wait are told by the sync thread, since whoever finds a fault may hold the file's lock.
-        self.signal.ring(false);
+        // Those who wait are told by the sync thread, since whoever finds a fault may hold the file's lock. Not each time that
+        // a write fails again: it is the sync thread that tries, and it would wake itself.
+        if !is_known {
+            self.signal.ring(false);
+        }
     }
 
     fn clear_write_fault(&self) {
