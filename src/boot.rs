@@ -8,6 +8,8 @@ mod data;
 mod durable_tests;
 mod files;
 pub mod foreign;
+#[cfg(test)]
+mod full_disk_tests;
 mod lanes;
 pub mod offline;
 mod operations;
@@ -352,6 +354,7 @@ async fn serve(
     ctx.loading.keys.store(report.keys, Ordering::Relaxed);
     // What loading does to keys is no news to anybody.
     ctx.table.set_heard(ctx.settings.load().observe.notify_keyspace_events.wants_any());
+    exec::outage::provide(&ctx);
     ctx.loading.set(false);
     let banner = logging::banner(&BannerInfo {
         addresses,

@@ -16,16 +16,16 @@ use crate::server::listener::{self, Listeners};
 /// How long a reply that must not come is waited for. One that comes early comes at once.
 const SILENCE: Duration = Duration::from_millis(120);
 /// A reply that must come has come by then.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Served {
-    disk: FaultyStorage,
-    ctx: Arc<Context>,
+pub(super) struct Served {
+    pub(super) disk: FaultyStorage,
+    pub(super) ctx: Arc<Context>,
     resp: SocketAddr,
     http: SocketAddr,
 }
 
-fn serve() -> Served {
+pub(super) fn serve() -> Served {
     let disk = FaultyStorage::new(Arc::new(MemoryStorage::new()));
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let set = |name: &str, value: &str| vec![name.to_owned(), value.to_owned()];
@@ -51,19 +51,19 @@ fn serve() -> Served {
     served
 }
 
-struct Peer(TcpStream);
+pub(super) struct Peer(TcpStream);
 
 impl Peer {
     fn new(address: SocketAddr) -> Self {
         Peer(TcpStream::connect(address).unwrap())
     }
 
-    fn send(&mut self, text: &str) {
+    pub(super) fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).unwrap();
     }
 
     #[track_caller]
-    fn hears(&mut self, expected: &str) {
+    pub(super) fn hears(&mut self, expected: &str) {
         self.0.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut heard = Vec::new();
         let mut buffer = [0; 4096];
@@ -75,7 +75,7 @@ impl Peer {
     }
 
     #[track_caller]
-    fn hears_nothing(&mut self) {
+    pub(super) fn hears_nothing(&mut self) {
         self.0.set_read_timeout(Some(SILENCE)).unwrap();
         let mut buffer = [0; 4096];
         match self.0.read(&mut buffer) {
@@ -84,6 +84,21 @@ impl Peer {
                 let heard = other.map(|count| String::from_utf8_lossy(&buffer[..count]).into_owned());
                 panic!("told before it was on the device: {heard:?}");
             }
+        }
+    }
+}
+
+impl Peer {
+    /// The connection ends, and nothing was said before.
+    #[track_caller]
+    pub(super) fn is_closed_unanswered(&mut self) {
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut heard = Vec::new();
+        match self.0.read_to_end(&mut heard) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("the connection is open")
+            }
+            _ => assert!(heard.is_empty(), "heard {:?}", String::from_utf8_lossy(&heard)),
         }
     }
 }
@@ -122,11 +137,11 @@ fn check(reader: fn(&Served) -> Peer, ready: (&str, &str), write: &str, wrote: &
     writer.hears(wrote);
 }
 
-fn resp(served: &Served) -> Peer {
+pub(super) fn resp(served: &Served) -> Peer {
     Peer::new(served.resp)
 }
 
-fn http(served: &Served) -> Peer {
+pub(super) fn http(served: &Served) -> Peer {
     Peer::new(served.http)
 }
 

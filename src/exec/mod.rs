@@ -17,6 +17,7 @@ pub mod listen;
 pub mod mailbox;
 pub mod multi;
 mod operations;
+pub mod outage;
 pub mod registry;
 pub mod replay;
 pub mod replicas;

@@ -182,11 +182,15 @@ impl Desk<'_> {
             let queue = std::mem::take(&mut unit.queue);
             let seq = unit.finish(&ctx.log);
             session.need.wrote(seq);
-            if let Some(locked) = locked
-                && seq > 0
-            {
-                locked.recorded(seq);
-            }
+            session.need.saw(match locked {
+                Some(locked) => {
+                    if seq > 0 {
+                        locked.recorded(seq);
+                    }
+                    locked.last_record(|| ctx.log.appended())
+                }
+                None => ctx.log.appended(),
+            });
             queue.send(ctx, now);
         }
     }

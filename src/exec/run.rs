@@ -13,7 +13,7 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, multi, operations, script, tell, tracking, wait};
+use super::{Args, gate, limits, listen, multi, operations, outage, script, tell, tracking, wait};
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
 use crate::base::{bytes, event};
@@ -72,12 +72,14 @@ impl<'c> Desk<'c> {
         let turn = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue());
         let elapsed = ctx.clock.elapsed_nanos();
         ctx.stats.seat(seat).turns.add(1);
+        let began = ctx.clock.unix_ms();
+        outage::prepare(ctx, began);
         Desk {
             ctx,
             config: Arc::clone(&ctx.settings.load()),
             seat,
             turn,
-            began: ctx.clock.unix_ms(),
+            began,
             began_nanos: elapsed,
             elapsed,
             prepared: Cell::new(None),
@@ -150,12 +152,17 @@ impl<'c> Desk<'c> {
         prepared: Option<&Prepared<'c>>,
         out: &mut Vec<u8>,
     ) -> Flow {
+        let mark = out.len();
         let flow = self.answer(session, request, prepared, out);
+        if out.len() > mark {
+            session.looks.answered();
+        }
         if session.tracking.is_some() && !matches!(flow, Flow::Paused(_)) {
             let command = self.ctx.registry.resolve(request);
             let is_about_clients = command.is_ok_and(|command| command.full_name.starts_with("client|"));
+            let mark = out.len();
             tracking::after_command(session, is_about_clients, out);
-            session.need.saw(self.ctx.log.appended());
+            self.note_posted(session, mark, out);
         }
         flow
     }
@@ -219,10 +226,19 @@ impl<'c> Desk<'c> {
             let behind = command.spec.has(flag::ANSWERS_BY_PUSH)
                 || matches!(command.spec.run, Run::Exec)
                 || session.tracking.is_some();
+            let mark_behind = out.len();
             listen::place_posted(session, behind, mark, out);
-            session.need.saw(self.ctx.log.appended());
+            self.note_posted(session, mark_behind, out);
         }
         flow
+    }
+
+    /// What was posted may tell of anything that is in the log.
+    fn note_posted(&self, session: &mut Session, mark: usize, out: &[u8]) {
+        if out.len() > mark {
+            session.need.saw(self.ctx.log.appended());
+            session.looks.not_only();
+        }
     }
 
     fn pass_gates(&self, session: &Session, command: &Command) -> Result<(), Refusal> {
@@ -267,6 +283,7 @@ impl<'c> Desk<'c> {
             let may_write = script::may_write(self.ctx, command, request);
             transaction.queue(command, request, may_write);
             session.client.queued.store(transaction.len() as i64, Ordering::Relaxed);
+            session.looks.not_only();
             reply.simple("QUEUED");
             return Flow::Next;
         }
@@ -293,7 +310,8 @@ impl<'c> Desk<'c> {
         let ctx = self.ctx;
         let mark = reply.mark();
         let started = self.elapsed;
-        let outcome = if matches!(command.spec.run, Run::Exec) {
+        let need = session.need;
+        let mut outcome = if matches!(command.spec.run, Run::Exec) {
             self.exec(session, reply).map(|()| Effect::None)
         } else if command.spec.has(flag::EVERYTHING)
             && !command.spec.is_narrow.is_some_and(|is_narrow| is_narrow(request))
@@ -308,9 +326,13 @@ impl<'c> Desk<'c> {
         } else {
             self.execute(command, session, request, locked, journal, reply)
         };
-        if !matches!(command.spec.run, Run::Read(_) | Run::ReadMany(_) | Run::Write(_) | Run::Keys(_)) {
-            // Only of these is it known where they looked.
+        if command.spec.looks_anywhere() {
             session.need.saw(ctx.log.appended());
+        }
+        if !command.spec.only_looks() {
+            session.looks.not_only();
+        } else if journal.last() == 0 && !matches!(outcome, Ok(Effect::Wait(_))) {
+            outage::keep_back(ctx, session, need).unwrap_or_else(|refusal| outcome = Err(refusal));
         }
         self.elapsed = ctx.clock.elapsed_nanos();
         let took = self.elapsed.saturating_sub(started);

@@ -24,6 +24,33 @@ pub struct Need {
     seen: Seq,
 }
 
+/// How many answers there are so far that could as well be refusals, since their commands did nothing but look; as long as
+/// there is no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looks(u32);
+
+impl Looks {
+    /// In the place of a count: something else was answered, too.
+    const NOT_ONLY: u32 = u32::MAX;
+
+    /// A command was answered.
+    #[inline]
+    pub(super) fn answered(&mut self) {
+        self.0 = self.0.saturating_add(1);
+    }
+
+    /// Something is told that is done: a refusal in its place would be a lie.
+    #[inline]
+    pub fn not_only(&mut self) {
+        self.0 = Self::NOT_ONLY;
+    }
+
+    /// How many refusals may stand in the place of the answers, where any may.
+    pub fn count(self) -> Option<u32> {
+        (self.0 != Self::NOT_ONLY).then_some(self.0)
+    }
+}
+
 impl Need {
     /// For who may have seen anything that is in the log.
     pub fn of_everything(ctx: &Context) -> Self {
@@ -43,13 +70,23 @@ impl Need {
         self.seen = self.seen.max(seq);
     }
 
+    /// What was seen as of an earlier need: what was seen since is not told.
+    pub(super) fn unsee(&mut self, earlier: Need) {
+        self.seen = earlier.seen;
+    }
+
+    /// Whether records were written since an earlier need.
+    pub(super) fn has_written_since(self, earlier: Need) -> bool {
+        self.own != earlier.own
+    }
+
     /// Whether a record was written.
     pub fn is_own(self) -> bool {
         self.own > 0
     }
 
     /// The number up to which the device must have it.
-    fn durable(self) -> Seq {
+    pub(super) fn durable(self) -> Seq {
         if cfg!(feature = "canary-read-before-durable") { self.own } else { self.own.max(self.seen) }
     }
 }
@@ -122,6 +159,7 @@ impl Flusher {
                 due.append(&mut state.flushing);
                 if flushed.is_err() {
                     state.failures += 1;
+                    // Those among them who wait for what is written already will wait again.
                     due.extend(state.syncing.drain(..).map(|(_, waker)| waker));
                 }
                 state.is_announced
@@ -198,17 +236,14 @@ impl Flusher {
 
     /// Comes back when the log is on the device up to `seq`.
     async fn synced(&self, ctx: &Context, seq: Seq) -> Result<(), NotSafe> {
-        let failures = self.state.lock().failures;
         poll_fn(|task| {
             if ctx.log.durable() >= seq {
                 return Poll::Ready(Ok(()));
             }
-            if let Err(fault) = ctx.log.sticky_fault() {
-                return Poll::Ready(Err(NotSafe(Some(fault))));
-            }
+            // Looked for with the list in hand: whoever finds a fault later wakes all that are on it.
             let mut state = self.state.lock();
-            if state.failures != failures {
-                return Poll::Ready(Err(NotSafe(None)));
+            if let Err(fault) = ctx.log.blocked(seq) {
+                return Poll::Ready(Err(NotSafe(Some(fault))));
             }
             if ctx.log.written() < seq {
                 self.ask_for_flush(&mut state, seq);
@@ -231,7 +266,7 @@ impl Flusher {
 /// Comes back when the log is on the device up to `seq`, or cannot get there.
 pub(super) async fn durable(ctx: &Context, seq: Seq) -> Result<(), LogFault> {
     while ctx.log.durable() < seq {
-        ctx.log.sticky_fault()?;
+        ctx.log.blocked(seq)?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         ctx.log.on_durable(
             seq,

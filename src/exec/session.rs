@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::listen::Subscriptions;
 use super::multi::Transaction;
-use super::safety::Need;
+use super::safety::{Looks, Need};
 use super::tell::Queue;
 use super::tracking::Tracked;
 use super::wait::Waiting;
@@ -52,6 +52,8 @@ pub struct Session {
     pub monitor: bool,
     /// What must be safe before the replies so far may leave.
     pub need: Need,
+    /// What these replies are.
+    pub looks: Looks,
 }
 
 /// WATCH.
@@ -100,6 +102,7 @@ impl Session {
             outgoing: Queue::default(),
             monitor: false,
             need: Need::default(),
+            looks: Looks::default(),
         }
     }
 

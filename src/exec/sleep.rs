@@ -14,6 +14,9 @@ use crate::base::clock::Millis;
 use crate::clients::{Client, Wake, flag};
 use crate::resp::reply::Reply;
 
+/// Between two looks whether the disk takes writes again.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// Sleeps for a command, then writes its reply to `out`; none if the client was killed meanwhile. Whatever ends the
 /// sleep, also that this is dropped, leaves nothing behind.
 pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut Vec<u8>) {
@@ -65,6 +68,7 @@ pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut V
         End::Killed => {}
     }
     session.need.saw(ctx.log.appended());
+    session.looks.not_only();
     if std::mem::take(&mut session.mute) {
         out.truncate(mark);
     }
@@ -96,9 +100,13 @@ async fn done(ctx: &Context, until: Until) -> Woken {
             Ok(()) => Woken::Done,
             Err(_) => std::future::pending().await,
         },
-        Until::Durable(seq) => match durable(ctx, seq).await {
-            Ok(()) => Woken::Done,
-            Err(fault) => Woken::Failed(fault.to_string()),
+        Until::Durable(seq) => loop {
+            match durable(ctx, seq).await {
+                Ok(()) => break Woken::Done,
+                Err(fault) if fault.kind.is_sticky() => break Woken::Failed(fault.to_string()),
+                // There may be room again before its time is up.
+                Err(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
+            }
         },
         Until::Job(receiver) => match receiver.await {
             Ok(Ok(())) => Woken::Done,

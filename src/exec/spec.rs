@@ -61,6 +61,24 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Whether it does nothing but look, so that a refusal in the place of its answer would be as good. EXEC and scripts may do
+    /// more: then they run something that does.
+    #[inline]
+    pub fn only_looks(&self) -> bool {
+        self.has(flag::READONLY) || matches!(self.run, Run::Exec | Run::Script(_))
+    }
+
+    /// Whether nobody knows where it looks. EXEC and what runs on keys find out for themselves, and what runs while there is no
+    /// data yet tells of the process. So does INFO, although it counts keys: one looks at it when something is wrong.
+    #[inline]
+    pub fn looks_anywhere(&self) -> bool {
+        match self.run {
+            Run::Read(_) | Run::ReadMany(_) | Run::Write(_) | Run::Keys(_) | Run::Exec => false,
+            Run::Host(_) => !self.has(flag::LOADING) || self.has(flag::EVERYTHING),
+            _ => true,
+        }
+    }
+
     /// What a row does not say.
     pub const DEFAULT: Spec = Spec {
         name: "",

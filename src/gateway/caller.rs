@@ -14,7 +14,7 @@ use super::answer::Refused;
 use crate::base::clock::Millis;
 use crate::clients::Client;
 use crate::exec::run::{Desk, Flow};
-use crate::exec::{Session, Wait, sleep};
+use crate::exec::{Session, Wait, outage, sleep};
 use crate::resp::request::OwnedRequest;
 
 /// Commands of one turn: others who wait for the gateway's seat get it in between.
@@ -80,7 +80,10 @@ pub(super) async fn call_all(
             }
         }
     }
-    gateway.flusher.make_safe(ctx, session.need).await?;
+    gateway.flusher.make_safe(ctx, session.need).await.map_err(|fault| match session.looks.count() {
+        Some(_) => Refused::by_command(&outage::refusal(&fault.to_string())),
+        None => fault.into(),
+    })?;
     Ok(replies)
 }
 

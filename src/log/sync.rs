@@ -172,15 +172,15 @@ impl Log {
     }
 
     /// Calls back once, from the sync thread or at once, when `seq` is durable or a fault has come up; the
-    /// caller looks at `durable()` and `fault()`. One registration a worker suffices: that with the highest
+    /// caller looks at `durable()` and `blocked()`. One registration a worker suffices: that with the highest
     /// number serves all of its connections.
     pub fn on_durable(&self, seq: Seq, callback: Box<dyn FnOnce() + Send>) {
-        if self.durable() >= seq || self.sticky_fault().is_err() {
+        if self.durable() >= seq || self.blocked(seq).is_err() {
             return callback();
         }
         self.waiters.add(seq, callback);
         // Between the look above and the adding it may have happened.
-        if self.sticky_fault().is_err() {
+        if self.blocked(seq).is_err() {
             self.waiters.wake_all();
         } else {
             self.waiters.wake(self.durable());

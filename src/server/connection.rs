@@ -22,9 +22,9 @@ use crate::clients::{Client, flag};
 use crate::config::Config;
 use crate::exec::replicas::{self, Piece, Pieces};
 use crate::exec::run::{AHEAD, Desk, Flow};
-use crate::exec::safety::Need;
-use crate::exec::{Session, Until, Wait, listen, multi, sleep, tracking};
-use crate::resp::reply::Reply;
+use crate::exec::safety::{Looks, Need};
+use crate::exec::{Session, Until, Wait, listen, multi, outage, sleep, tracking};
+use crate::resp::reply::{Proto, Reply};
 use crate::resp::request::{Batch, Limits, RequestParser};
 
 /// Commands that make it worth while to look at them before they run.
@@ -198,6 +198,7 @@ impl<S: Stream> Connection<S> {
                 client.take_posted(&mut out);
                 let appended = self.worker.ctx.log.appended();
                 self.session.need.saw(appended);
+                self.session.looks.not_only();
                 if client.has_flag(flag::REPLICA) {
                     // It must not know what the end of this process could lose: it may take our place.
                     self.session.need.wrote(appended);
@@ -207,9 +208,12 @@ impl<S: Stream> Connection<S> {
             let need = std::mem::take(&mut self.session.need);
             // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
             if need.is_own() || !out.is_empty() {
-                pipe.make_safe(need).await?;
+                if let Err(fault) = pipe.make_safe(need).await {
+                    pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
+                }
                 pipe.write(&mut self.stream, &out).await?;
             }
+            self.session.looks = Looks::default();
             self.worker.give_buffer(out);
         }
     }
@@ -389,6 +393,25 @@ impl Pipe<'_> {
     /// Waits until what the turn did, and what it saw, can be told.
     async fn make_safe(&self, need: Need) -> io::Result<()> {
         self.worker.flusher.make_safe(&self.worker.ctx, need).await.map_err(io::Error::other)
+    }
+
+    /// Puts refusals in the place of answers that cannot be told. Where something was done that cannot be taken back, nobody
+    /// can say now whether it will last: that is told by the end of the connection.
+    fn refuse_instead(
+        &self,
+        looks: Looks,
+        fault: io::Error,
+        proto: Proto,
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let Some(answers) = looks.count() else { return Err(fault) };
+        out.clear();
+        let line = outage::refusal(&fault.to_string());
+        for _ in 0..answers {
+            self.worker.ctx.stats.count_error("MISCONF");
+            Reply::new(out, proto).error(line.as_bytes());
+        }
+        Ok(())
     }
 
     /// Waits for the end of a sleep. What is posted meanwhile is sent at once.

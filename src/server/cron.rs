@@ -8,7 +8,7 @@ use super::reclaim::{Pages, Reclaimer};
 use crate::base::clock::Millis;
 use crate::clients::flag;
 use crate::exec::mailbox::Order;
-use crate::exec::{Context, commit::Journal, limits, tell, wait};
+use crate::exec::{Context, commit::Journal, limits, outage, tell, wait};
 use crate::table::expire::{Cursor, Progress};
 
 /// Time between two rounds.
@@ -50,10 +50,12 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         if pages.are_due(ctx.memory_used.load(Relaxed), round) {
             ctx.freer.tend_pages();
         }
+        outage::prepare(&ctx, now);
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expiry.round(&ctx, seat).await;
         }
         if round.is_multiple_of(10) {
+            outage::provide(&ctx);
             ctx.log.tell_time(now);
             ctx.replicas.tend(&ctx.log, &ctx.settings.load().replication, now);
             end_idle_connections(&ctx, now);

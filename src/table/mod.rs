@@ -269,9 +269,14 @@ impl Table {
     }
 
     /// Until then, who only reads leaves keys in place whose time has come, though it does not see them: CLIENT PAUSE
-    /// promises that nothing changes meanwhile.
+    /// promises that nothing changes meanwhile, and a log with a fault takes no records.
     pub fn hold_expiry(&self, until: Millis) {
         self.held_until.store(until, Ordering::Relaxed);
+    }
+
+    /// As [`Table::hold_expiry`], unless it is held for longer already.
+    pub fn hold_expiry_longer(&self, until: Millis) {
+        self.held_until.fetch_max(until, Ordering::Relaxed);
     }
 
     /// True while expiry is held.

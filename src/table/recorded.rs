@@ -8,8 +8,10 @@
 //!
 //! Nobody has to remember to tell. Where it was not told, as after FLUSHALL or an expiry, a reader asks the log how far
 //! it goes: the record was written before the stripe was unlocked, so it is among those. That reader may wait for more
-//! than it has seen, never for less, and leaves the number behind for the next.
+//! than it has seen, never for less, and leaves the number behind for the next. Once a second the regular tasks do so in the
+//! place of a reader.
 
+use super::Table;
 use super::locked::Locked;
 use super::slot::Slot;
 use super::stripe::Stripe;
@@ -44,6 +46,19 @@ impl LastRecord {
     }
 }
 
+impl Table {
+    /// Tells every stripe that was not told its number that this is in the record with the number `newest`, or before. To be
+    /// done now and then: else who looks later waits for what has nothing to do with it, and while the disk is full that is
+    /// for ever.
+    pub fn settle_records(&self, newest: impl Fn() -> u64) {
+        for database in self.databases.iter().filter_map(|database| database.get()) {
+            for stripe in &database.stripes {
+                stripe.lock().last_record.settle(&newest);
+            }
+        }
+    }
+}
+
 impl Slot<'_> {
     /// Says that all that was changed in the stripe is in the record with this number, or in one before it.
     #[inline]
@@ -75,7 +90,7 @@ impl Locked<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Expiry, Table};
+    use super::super::Expiry;
     use super::*;
     use crate::base::hash::Seed;
 
@@ -109,6 +124,17 @@ mod tests {
             make();
             assert_eq!((seen(&table, newest), seen(&table, newest + 5)), (newest, newest));
         }
+    }
+
+    #[test]
+    fn who_looks_after_a_round_waits_for_no_more_than_there_was_in_it() {
+        let table = Table::new(2, Seed::from_keys(1, 2));
+        change(&table, None);
+        table.settle_records(|| 5);
+        assert_eq!(seen(&table, 9), 5);
+        change(&table, Some(6));
+        table.settle_records(|| 8);
+        assert_eq!(seen(&table, 9), 6);
     }
 
     #[test]
