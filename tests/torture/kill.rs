@@ -7,49 +7,47 @@ use std::time::Duration;
 
 use super::dice::Dice;
 use super::process::{Process, scratch};
-use super::report::{Order, Outcome, side_by_side};
+use super::report::{Order, Outcome, one_after_the_other, side_by_side};
 use super::traffic::{Promise, Traffic};
 
 const WRITERS: usize = 4;
 /// Rounds on one directory.
 const ROUNDS: usize = 40;
+const ROUNDS_SHORT: usize = 5;
 
 /// Directories that are tortured at the same time.
 const SERVERS: u64 = 3;
 
 pub(crate) fn run(order: &Order) -> Outcome {
-    let mut outcome = side_by_side(order, SERVERS, directories);
+    let mut outcome = side_by_side(order, SERVERS, |order| one_after_the_other(order, &MODES, one_directory));
     outcome.require("kills", 3);
     let (kills, writes) = (outcome.get("kills"), outcome.get("acknowledged units"));
     outcome.require("acknowledged units", 20 * kills.min(writes.max(1)));
     outcome
 }
 
-/// One directory after the other.
-fn directories(order: &Order) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut dice = Dice::new(order.seed);
-    let modes = ["always", "everysec", "no"];
-    let mut era = dice.below(9);
-    while !order.is_over() {
-        let (fsync, workers) = (modes[era % 3], ["1", "2", "4"][era / 3 % 3]);
-        let rounds = if order.short { 5 } else { ROUNDS };
-        if let Err(why) = one_directory(order, &mut dice, fsync, workers, rounds, &mut outcome) {
-            outcome.fail(format!("{fsync}, {workers} workers: {why}"));
-        }
-        era += 1;
-    }
-    outcome
-}
+/// `appendfsync` and `io-threads`.
+type Mode = (&'static str, &'static str);
+
+const MODES: [Mode; 9] = [
+    ("always", "1"),
+    ("everysec", "1"),
+    ("no", "1"),
+    ("always", "2"),
+    ("everysec", "2"),
+    ("no", "2"),
+    ("always", "4"),
+    ("everysec", "4"),
+    ("no", "4"),
+];
 
 fn one_directory(
     order: &Order,
     dice: &mut Dice,
-    fsync: &str,
-    workers: &str,
-    rounds: usize,
+    (fsync, workers): Mode,
     outcome: &mut Outcome,
 ) -> Result<(), String> {
+    let rounds = if order.short { ROUNDS_SHORT } else { ROUNDS };
     let home = scratch();
     let (dir, output) = (home.path().join("data"), home.path().join("output"));
     std::fs::create_dir(&dir).map_err(|e| e.to_string())?;

@@ -41,6 +41,7 @@ mod sim;
 #[path = "../support/mod.rs"]
 mod support;
 mod traffic;
+mod writer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

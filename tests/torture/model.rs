@@ -46,6 +46,20 @@ pub(crate) enum Change {
     DelScore(Vec<u8>),
 }
 
+/// What a look at a writer's keys asks for, in the order that [`Model::updated`] knows.
+const ASKS: [&str; 10] = [
+    "GET s0",
+    "GET s1",
+    "PEXPIRETIME s0",
+    "GET c",
+    "LRANGE l0 0 -1",
+    "LRANGE l1 0 -1",
+    "HGETALL h",
+    "SMEMBERS t0",
+    "SMEMBERS t1",
+    "ZRANGE z 0 -1 WITHSCORES",
+];
+
 /// Longer lists are trimmed, so that a check stays cheap.
 const LIST_MAX: usize = 48;
 
@@ -183,34 +197,26 @@ impl Model {
 
     /// What the server holds for this writer.
     pub(crate) fn read(client: &mut Client, own: &str) -> std::io::Result<Model> {
-        let asks: Vec<Vec<String>> = [
-            "GET s0",
-            "GET s1",
-            "PEXPIRETIME s0",
-            "GET c",
-            "LRANGE l0 0 -1",
-            "LRANGE l1 0 -1",
-            "HGETALL h",
-            "SMEMBERS t0",
-            "SMEMBERS t1",
-            "ZRANGE z 0 -1 WITHSCORES",
-        ]
-        .iter()
-        .map(|ask| {
+        let replies = Model::ask(client, own)?;
+        match replies.iter().find_map(Value::error) {
+            Some(error) => Err(std::io::Error::other(error.to_owned())),
+            None => Ok(Model::default().updated(&replies)),
+        }
+    }
+
+    /// Asks for everything a writer has, in one pipeline; the replies, refusals among them.
+    pub(crate) fn ask(client: &mut Client, own: &str) -> std::io::Result<Vec<Value>> {
+        let asks = ASKS.iter().map(|ask| {
             let mut words: Vec<String> = ask.split(' ').map(str::to_owned).collect();
             words[1] = format!("{own}:{}", words[1]);
-            words
-        })
-        .collect();
-        client.send_raw(&asks.iter().flat_map(|words| encode(words)).collect::<Vec<u8>>())?;
-        let mut replies = Vec::new();
-        for ask in &asks {
-            let reply = client.read()?;
-            if let Some(error) = reply.error() {
-                return Err(std::io::Error::other(format!("{ask:?}: {error}")));
-            }
-            replies.push(reply);
-        }
+            encode(&words)
+        });
+        client.send_raw(&asks.flatten().collect::<Vec<u8>>())?;
+        ASKS.iter().map(|_| client.read()).collect()
+    }
+
+    /// This model with what was replied to [`Model::ask`] in its place; what was refused stays as it is.
+    pub(crate) fn updated(&self, replies: &[Value]) -> Model {
         let text = |reply: &Value| match reply {
             Value::Bulk(bytes) => Some(bytes.clone()),
             _ => None,
@@ -220,18 +226,27 @@ impl Model {
             items(reply).chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
         };
         let number = |bytes: &[u8]| String::from_utf8_lossy(bytes).parse::<i64>().unwrap_or(i64::MIN);
-        Ok(Model {
-            texts: [text(&replies[0]), text(&replies[1])],
-            deadline: match replies[2] {
-                Value::Int(at) if at > 0 => Some(at),
-                _ => None,
-            },
-            counter: text(&replies[3]).map_or(0, |bytes| number(&bytes)),
-            lists: [items(&replies[4]).into(), items(&replies[5]).into()],
-            hash: pairs(&replies[6]).into_iter().collect(),
-            sets: [items(&replies[7]).into_iter().collect(), items(&replies[8]).into_iter().collect()],
-            scores: pairs(&replies[9]).into_iter().map(|(member, score)| (member, number(&score))).collect(),
-        })
+        let mut model = self.clone();
+        for (at, reply) in replies.iter().enumerate().filter(|(_, reply)| reply.error().is_none()) {
+            match at {
+                0 | 1 => model.texts[at] = text(reply),
+                2 => {
+                    model.deadline = match reply {
+                        Value::Int(at) if *at > 0 => Some(*at),
+                        _ => None,
+                    }
+                }
+                3 => model.counter = text(reply).map_or(0, |bytes| number(&bytes)),
+                4 | 5 => model.lists[at - 4] = items(reply).into(),
+                6 => model.hash = pairs(reply).into_iter().collect(),
+                7 | 8 => model.sets[at - 7] = items(reply).into_iter().collect(),
+                _ => {
+                    let scores = pairs(reply).into_iter().map(|(member, score)| (member, number(&score)));
+                    model.scores = scores.collect();
+                }
+            }
+        }
+        model
     }
 
     /// Where two differ, in few words.

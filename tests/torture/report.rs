@@ -1,7 +1,10 @@
 //! What a harness hands back: how much it tried, and what went wrong. A zero is worth something only beside its N, and a
 //! run that tried too little is void, which counts as a failure.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
+
+use super::dice::Dice;
 
 /// More failures than this are counted, but not kept in words.
 const WORDS_MAX: usize = 10;
@@ -47,6 +50,26 @@ pub(crate) fn side_by_side(order: &Order, times: u64, body: impl Fn(&Order) -> O
         }
         all
     })
+}
+
+/// One directory after the other until time is up, each in the next of the modes; begins with any of them.
+pub(crate) fn one_after_the_other<M: Copy + Debug>(
+    order: &Order,
+    modes: &[M],
+    body: impl Fn(&Order, &mut Dice, M, &mut Outcome) -> Result<(), String>,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut dice = Dice::new(order.seed);
+    let first = dice.below(modes.len());
+    for &mode in modes.iter().cycle().skip(first) {
+        if order.is_over() {
+            break;
+        }
+        if let Err(why) = body(order, &mut dice, mode, &mut outcome) {
+            outcome.fail(format!("{mode:?}: {why}"));
+        }
+    }
+    outcome
 }
 
 /// What came of it.

@@ -9,10 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::full::{Done, Writer, compare};
 use super::model::Model;
 use super::process::{Process, Target, scratch};
-use super::report::{Order, Outcome, side_by_side};
+use super::report::{Order, Outcome, one_after_the_other, side_by_side};
+use super::writer::{Done, OWN, Writer};
 
 /// Writes of one life.
 const WRITES: usize = 60;
@@ -28,7 +28,11 @@ pub(crate) fn run(order: &Order) -> Outcome {
         Ok(library) => library,
         Err(why) => return Outcome::skipped(why),
     };
-    let mut outcome = side_by_side(order, SERVERS, |order| directories(order, &library));
+    let mut outcome = side_by_side(order, SERVERS, |order| {
+        one_after_the_other(order, &["always", "everysec", "no"], |order, dice, fsync, outcome| {
+            one_directory(order, dice, fsync, &library, outcome)
+        })
+    });
     outcome.require("lives", 3);
     outcome
 }
@@ -40,20 +44,6 @@ fn compiled(home: &Path) -> Result<PathBuf, String> {
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).arg("-ldl");
     let done = compiler.status().map_err(|e| format!("no C compiler: {e}"))?;
     if done.success() { Ok(library) } else { Err("the shim does not compile".to_owned()) }
-}
-
-fn directories(order: &Order, library: &Path) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut dice = Dice::new(order.seed);
-    let mut era = 0;
-    while !order.is_over() {
-        let fsync = ["always", "everysec", "no"][era % 3];
-        if let Err(why) = one_directory(order, &mut dice, fsync, library, &mut outcome) {
-            outcome.fail(format!("{fsync}: {why}"));
-        }
-        era += 1;
-    }
-    outcome
 }
 
 /// The server under a shim that fails by chance.
@@ -87,19 +77,17 @@ fn one_directory(
     let (dir, output) = (home.path().join("data"), home.path().join("output"));
     std::fs::create_dir(&dir).map_err(|e| e.to_string())?;
     let arguments = ["--appendfsync", fsync, "--io-threads", "2", "--auto-aof-rewrite-min-size", "16kb"];
-    let mut writer = Writer { model: Model::default(), number: 0 };
+    let mut writer = Writer::default();
     for _ in 0..LIVES {
         if order.is_over() {
             break;
         }
         let (target, words) = shimmed(&order.target, &dir, library, dice);
-        let (mut before, mut unknown) = (writer.model.clone(), false);
         match Process::start(&target, &dir, &output, &arguments) {
             Err(_) => outcome.count("starts refused under a fault", 1),
             Ok(mut server) => {
                 let mut client = server.client();
                 for _ in 0..WRITES {
-                    before = writer.model.clone();
                     match writer.write(&mut client, dice) {
                         Done::Yes => outcome.count("acknowledged writes", 1),
                         Done::Refused(error) if error.starts_with("MISCONF") || order.target.redis => {
@@ -107,14 +95,11 @@ fn one_directory(
                             std::thread::sleep(Duration::from_millis(3));
                         }
                         Done::Refused(error) => outcome.fail(format!("{words}: refused with {error}")),
-                        Done::Maybe => {
-                            unknown = true;
-                            break;
-                        }
+                        Done::Maybe => break,
                     }
                 }
-                outcome.count("writes without an answer", u64::from(unknown));
-                if unknown && server.end(Duration::from_millis(50)).is_some() {
+                outcome.count("writes without an answer", u64::from(writer.unknown));
+                if writer.unknown && server.end(Duration::from_millis(50)).is_some() {
                     outcome.count("times the server ended itself", 1);
                     if !order.target.redis {
                         outcome.fail(format!("{words}: the server ended itself"));
@@ -125,9 +110,8 @@ fn one_directory(
         }
         let server = Process::start(&order.target, &dir, &output, &arguments);
         let mut server = server.map_err(|why| format!("{words}: no start without the fault: {why}"))?;
-        let found = Model::read(&mut server.client(), "w").map_err(|e| e.to_string())?;
-        compare(&writer, &before, unknown, &found, &format!("after {words}"), outcome);
-        writer.model = found;
+        let found = Model::read(&mut server.client(), OWN).map_err(|e| e.to_string())?;
+        writer.compare(found, &format!("after {words}"), outcome);
         server.kill9();
         outcome.count("lives", 1);
     }
