@@ -11,6 +11,7 @@ pub mod effect;
 pub mod footprint;
 pub mod freer;
 mod gate;
+mod keys;
 pub mod lapse;
 pub mod limits;
 pub mod listen;

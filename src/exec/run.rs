@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use smallvec::SmallVec;
-
 use super::commit::Journal;
 use super::context::Context;
 use super::effect::{Effect, Until, Wait};
@@ -21,7 +19,7 @@ use crate::clients;
 use crate::config::Config;
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;
-use crate::table::{Address, Entry, Locked};
+use crate::table::{Address, Locked};
 
 /// Requests looked at ahead of their turn: enough misses under way to keep the memory busy, few enough that their lines
 /// are still near when they are needed.
@@ -479,44 +477,7 @@ impl<'c> Desk<'c> {
                 body(&mut locked.open(db, key), journal)
             }
             Run::ReadMany(many) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
-                let words = command.spec.key_positions(request);
-                let keys: SmallVec<[&[u8]; 8]> = words.iter().map(|key| request.arg(key.index)).collect();
-                let may_copy = locked.is_none();
-                let need = &mut session.need;
-                let mut body = |locked: &mut Locked<'_>| {
-                    for key in &keys {
-                        // This removes what has expired; afterwards all can be looked at together.
-                        let mut slot = locked.slot(db, key);
-                        if touches {
-                            slot.mark_used();
-                        }
-                    }
-                    let entries: SmallVec<[Option<&Entry>; 8]> =
-                        keys.iter().map(|key| locked.entry(db, key)).collect();
-                    let copies =
-                        if may_copy { Entry::copies_if_big(&entries, many.reads_much) } else { None };
-                    let outcome = match copies {
-                        Some(copies) => Ok(Some(copies)),
-                        None => (many.read)(&mut args, &entries, reply).map(|()| None),
-                    };
-                    drop(entries);
-                    need.saw(self.close_keys(command, request, db, reader, locked, journal, |_| false));
-                    outcome
-                };
-                let copies = match locked {
-                    Some(locked) => body(locked),
-                    None => {
-                        let mut locked = self.lock_keys(command, db, request);
-                        let outcome = body(&mut locked);
-                        self.settle(locked);
-                        outcome
-                    }
-                }?;
-                if let Some(copies) = copies {
-                    let entries: Vec<Option<&Entry>> = copies.iter().map(Option::as_ref).collect();
-                    (many.read)(&mut args, &entries, reply)?;
-                }
+                self.read_many((command, many), session, request, locked, journal, reply)?;
                 Ok(Effect::None)
             }
             Run::Keys(handler) => {
@@ -586,47 +547,6 @@ impl<'c> Desk<'c> {
         }
     }
 
-    /// Serves those who wait for what a unit of work changed, and lets go of its locks.
-    pub(super) fn settle(&self, locked: Locked<'c>) {
-        self.ctx.stats.seat(self.seat).changes.add(wait::settle(self.ctx, locked) as u64);
-    }
-
-    /// What follows from a command on several keys while they are still locked: what had expired goes into the log, then,
-    /// by `commit`, what the command did, and those who listen are told. Returns the record that the keys' last change has.
-    #[expect(clippy::too_many_arguments, reason = "all of it is the command's, and of use only together")]
-    fn close_keys(
-        &self,
-        command: &Command,
-        request: &Request<'_>,
-        db: usize,
-        reader: Option<u64>,
-        locked: &mut Locked<'_>,
-        journal: &mut Journal<'_>,
-        commit: impl FnOnce(&mut Journal<'_>) -> bool,
-    ) -> u64 {
-        let (ctx, seat) = (self.ctx, self.ctx.stats.seat(self.seat));
-        if let Some(reader) = reader {
-            tracking::remember(ctx, reader, command, request);
-        }
-        for (db, key, lapsed) in locked.take_lapsed() {
-            journal.lapsed(db, &key, &lapsed);
-        }
-        let (found, missed) = locked.take_lookups();
-        if command.spec.has(flag::READONLY) {
-            seat.hits.add(found);
-            seat.misses.add(missed);
-        }
-        if commit(journal) {
-            seat.changes.add(1);
-        }
-        let seen = journal.seen_in_all(locked);
-        if ctx.table.is_heard() {
-            let told = tell::of_keys(command, request, db, locked.take_told());
-            tell::by_command(ctx, journal, self.now(), told);
-        }
-        seen
-    }
-
     /// Where a command's only key lives. The hash may have been computed ahead of its turn; the database is the one
     /// selected now.
     #[inline]
@@ -635,17 +555,6 @@ impl<'c> Desk<'c> {
             Some(hash) => self.ctx.table.address_of(db, hash),
             None => self.ctx.table.address(db, key),
         }
-    }
-
-    fn lock_keys(&self, command: &Command, db: usize, request: &Request<'_>) -> Locked<'c> {
-        let table = &self.ctx.table;
-        let other =
-            command.spec.other_db.and_then(|other| other(request)).filter(|&db| db < table.databases());
-        let keys = command.spec.key_positions(request);
-        let words = keys.iter().map(|key| request.arg(key.index));
-        let here = words.clone().map(|key| table.address(db, key));
-        let there = other.into_iter().flat_map(|db| words.clone().map(move |key| table.address(db, key)));
-        Locked::new(table, here.chain(there), self.now()).only_reading(command.spec.has(flag::READONLY))
     }
 
     /// Ends the turn and makes everything stand still. To be followed by [`Desk::resume_turn`].
