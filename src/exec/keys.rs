@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::commit::Journal;
 use super::registry::Command;
-use super::run::Desk;
+use super::run::{Desk, skip};
 use super::session::Session;
 use super::spec::{Many, flag};
 use super::{Args, tell, tracking, wait};
@@ -26,23 +26,14 @@ impl<'c> Desk<'c> {
     ) -> Result<(), Refusal> {
         let (db, reader) = (session.db, tracking::reader(session, command));
         let touches = !session.no_touch && !command.spec.has(flag::NO_TOUCH_KEY);
-        let skip = if command.is_subcommand { 2 } else { 1 };
         // Chance plays no part where what several keys hold is combined.
-        let mut args = Args::new(*request, skip, db, self.now(), &self.config, 0);
+        let mut args = Args::new(*request, skip(request, command), db, self.now(), &self.config, 0);
         let words = command.spec.key_positions(request);
         let keys: SmallVec<[&[u8]; 8]> = words.iter().map(|key| request.arg(key.index)).collect();
         let may_copy = locked.is_none();
         let need = &mut session.need;
         let mut body = |locked: &mut Locked<'_>| {
-            for key in &keys {
-                // This removes what has expired; afterwards all can be looked at together.
-                let mut slot = locked.slot(db, key);
-                if touches {
-                    slot.mark_used();
-                }
-            }
-            let entries: SmallVec<[Option<&Entry>; 8]> =
-                keys.iter().map(|key| locked.entry(db, key)).collect();
+            let entries = locked.entries(db, keys.iter().copied(), touches);
             let copies = if may_copy { Entry::copies_if_big(&entries, many.reads_much) } else { None };
             let outcome = match copies {
                 Some(copies) => Ok(Some(copies)),
@@ -57,7 +48,10 @@ impl<'c> Desk<'c> {
             None => {
                 let mut locked = self.lock_keys(command, db, request);
                 let outcome = body(&mut locked);
-                self.settle(locked);
+                // A transaction serves at its end.
+                if !session.in_exec {
+                    self.settle(locked);
+                }
                 outcome
             }
         }?;

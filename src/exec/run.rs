@@ -663,7 +663,7 @@ impl Drop for Desk<'_> {
 
 /// The number of words before the arguments: a subcommand has two.
 #[inline]
-fn skip(request: &Request<'_>, command: &Command) -> usize {
+pub(super) fn skip(request: &Request<'_>, command: &Command) -> usize {
     let words = if command.is_subcommand { 2 } else { 1 };
     words.min(request.len())
 }

@@ -153,6 +153,23 @@ impl<'t> Locked<'t> {
         entry.filter(|entry| entry.expiry() > self.now)
     }
 
+    /// Opens the slots of several keys, which removes what has expired, and gives their entries for looking at them together.
+    /// `uses` them as a reader does whose looks count.
+    pub fn entries<'k>(
+        &mut self,
+        db: usize,
+        keys: impl Iterator<Item = &'k [u8]> + Clone,
+        uses: bool,
+    ) -> Vec<Option<&Entry>> {
+        for key in keys.clone() {
+            let mut slot = self.slot(db, key);
+            if uses {
+                slot.mark_used();
+            }
+        }
+        keys.map(|key| self.entry(db, key)).collect()
+    }
+
     /// What was found expired, and removed, since this was last asked, with databases and keys: each needs a record.
     pub fn take_lapsed(&mut self) -> Vec<(usize, Vec<u8>, Lapsed)> {
         std::mem::take(&mut self.lapsed)

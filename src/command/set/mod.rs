@@ -51,10 +51,7 @@ fn locked_sets<'l, 'k>(
     db: usize,
     keys: impl Iterator<Item = &'k [u8]> + Clone,
 ) -> Result<Vec<Option<&'l Set>>, Refusal> {
-    // This removes what has expired; afterwards all can be looked at together.
-    keys.clone().for_each(|key| locked.slot(db, key).mark_used());
-    let locked: &'l Locked<'_> = locked;
-    keys.map(|key| set_of(locked.entry(db, key))).collect()
+    sets_of(&locked.entries(db, keys, true))
 }
 
 /// Answers with one member.

@@ -60,11 +60,7 @@ impl<'l> Inputs<'l> {
     ) -> Result<Self, Refusal> {
         let number = number_of_keys(args, takes)?;
         let (db, keys) = (args.db(), args.rest().take(number));
-        // This removes what has expired; afterwards all can be looked at together.
-        keys.clone().for_each(|key| locked.slot(db, key).mark_used());
-        let locked: &'l Locked<'_> = locked;
-        let entries: Vec<_> = keys.map(|key| locked.entry(db, key)).collect();
-        Self::of(&entries, args, takes)
+        Self::of(&locked.entries(db, keys, true), args, takes)
     }
 
     /// Reads the arguments from the first key on.
