@@ -311,17 +311,18 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// A mark, text without line ends, and a line end.
+    /// A mark, text, and a line end. Line ends in the text become blanks, since they would end the reply early, and so do zeros,
+    /// at which clients written in C cut it off.
     #[inline]
     fn line(&mut self, mark: u8, text: &[u8]) {
         self.out.reserve(text.len() + 3);
         self.out.push(mark);
         let start = self.out.len();
         self.out.extend_from_slice(text);
-        if memchr::memchr2(b'\r', b'\n', text).is_some()
+        if memchr::memchr3(b'\r', b'\n', 0, text).is_some()
             && let Some(written) = self.out.get_mut(start..)
         {
-            written.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
+            written.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).for_each(|byte| *byte = b' ');
         }
         self.out.extend_from_slice(b"\r\n");
     }
@@ -429,9 +430,9 @@ mod tests {
     #[test]
     fn an_error_is_one_line_whatever_it_quotes() {
         check(
-            |r| r.error("ERR unknown command 'a\r\n+OK\n'"),
-            "-ERR unknown command 'a  +OK '\r\n",
-            "-ERR unknown command 'a  +OK '\r\n",
+            |r| r.error("ERR unknown command 'a\r\n+OK\n\0'"),
+            "-ERR unknown command 'a  +OK  '\r\n",
+            "-ERR unknown command 'a  +OK  '\r\n",
         );
         check(|r| r.simple("a\nb"), "+a b\r\n", "+a b\r\n");
     }

@@ -450,4 +450,8 @@ impl Table {
 }
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
+mod collision_tests;
+#[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ mod bodies;
 mod dice;
 mod disk;
 mod flips;
+mod frames;
 mod full;
 mod fuzz;
 mod grammar;
@@ -73,6 +74,7 @@ const HARNESSES: &[Harness] = &[
     harness("replay", "the data after a restart is the data before it", replay::run),
     harness("lock", "one directory, one server", lock::run),
     harness("hostile", "clients that mean no good, and one that does", hostile::run),
+    harness("frames", "a reply for each request, whatever is in it", frames::run),
     harness("fuzz", "parsers and readers on mutated bytes", fuzz::run),
     harness("shim", "the Nth write or sync fails, by a shim between server and C library", shim::run),
     harness("power", "power cuts on an ext4 of its own (root)", power::run_harness).on_request(),
