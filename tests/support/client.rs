@@ -182,6 +182,14 @@ impl Client {
         self.stream.get_mut().write_all(bytes)
     }
 
+    /// Whether it is this process that answers. Between the choice of a free port and its bind the server of another test may
+    /// take it, and would be taken for ours until ours has said that it got none. A server that wants a password does not tell.
+    pub(crate) fn is_of(&mut self, pid: u32) -> io::Result<bool> {
+        let info = self.try_call(&["INFO", "server"])?;
+        let own = format!("process_id:{pid}");
+        Ok(info.error().is_some() || info.text().lines().any(|line| line == own))
+    }
+
     /// Sends one request and reads one reply.
     pub(crate) fn try_call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> io::Result<Value> {
         self.send_raw(&encode(words))?;

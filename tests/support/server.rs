@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Value};
+use super::client::Client;
 
 /// A debug build on a busy machine that replays a log has started by then.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -156,13 +156,16 @@ impl Server {
         self.child = Some(child.expect("the server's process"));
     }
 
-    /// A PING's reply. Whoever has not given the password is told of that even while the data loads, so it is given.
-    fn answers(&self) -> io::Result<Value> {
+    /// Whether it is up, and it is this one that is. Whoever has not given the password is told of that even while the data
+    /// loads, so it is given.
+    fn answers(&self) -> io::Result<bool> {
         let mut client = Client::connect(("127.0.0.1", self.port))?;
         if let Some(at) = self.arguments.iter().position(|word| word == "--requirepass") {
             client.try_call(&["AUTH", &self.arguments[at + 1]])?;
         }
-        client.try_call(&["PING"])
+        let reply = client.try_call(&["PING"])?;
+        let is_loading = reply.error().is_some_and(|text| text.starts_with("LOADING"));
+        Ok(!is_loading && client.is_of(self.pid())?)
     }
 
     /// Waits for the first reply that is not "still loading".
@@ -172,10 +175,7 @@ impl Server {
             if !self.is_alive() {
                 return Err("it ended".into());
             }
-            if self
-                .answers()
-                .is_ok_and(|reply| !reply.error().is_some_and(|text| text.starts_with("LOADING")))
-            {
+            if self.answers().is_ok_and(|answers| answers) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(5));

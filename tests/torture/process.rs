@@ -114,8 +114,10 @@ impl Process {
             if let Some(status) = self.child.try_wait().expect("the server's status") {
                 return Err(status.code());
             }
-            let reply = Client::connect(("127.0.0.1", self.port)).and_then(|mut c| c.try_call(&["PING"]));
-            if reply.is_ok_and(|reply| is_up(&reply)) {
+            let pid = self.child.id();
+            let answers = Client::connect(("127.0.0.1", self.port))
+                .and_then(|mut client| Ok(is_up(&client.try_call(&["PING"])?) && client.is_of(pid)?));
+            if answers.is_ok_and(|answers| answers) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(1));
