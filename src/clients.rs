@@ -54,6 +54,8 @@ pub mod flag {
     pub const REPLICA: u32 = 1 << 13;
     /// It has said something of itself that is of use when it becomes a replica.
     pub const INTRODUCED: u32 = 1 << 14;
+    /// It has not given the password yet. (One that did, and says RESET, is none.)
+    pub const STRANGER: u32 = 1 << 15;
 }
 
 /// One connection, as seen from outside of it. There may be very many, so what few have is behind a pointer.

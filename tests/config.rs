@@ -121,6 +121,7 @@ fn every_name_of_redis_is_known_and_each_default_can_be_set_again() {
     assert_eq!(redis.difference(&names).collect::<Vec<_>>(), Vec::<&&str>::new(), "missing");
     let own = [
         "aof-keep-history",
+        "auth-timeout",
         "http-bind",
         "http-console-writes",
         "http-max-body",

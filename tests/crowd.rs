@@ -1,5 +1,5 @@
 //! More clients than there is room for: those who are too many are told so, those who are there notice nothing, and whoever
-//! comes when somebody has left gets in.
+//! comes when somebody has left gets in. Who does not say who he is leaves soon.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ mod support;
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::client::{Client, REPLY_TIMEOUT};
 use support::server::Server;
@@ -69,4 +69,34 @@ fn who_is_too_many_is_told_and_harms_nobody() {
         inside.pop();
         until_let_in(&server);
     }
+}
+
+#[test]
+fn who_does_not_give_the_password_keeps_nobody_out() {
+    let words = ["--requirepass", "secret", "--auth-timeout", "1", "--maxclients", "20"];
+    let server = Server::start(&words);
+    let mut known = Client::connect(("127.0.0.1", server.port())).unwrap();
+    assert_eq!(known.call("AUTH secret").text(), "OK");
+    assert_eq!(known.call("RESET").text(), "RESET");
+    let strangers: Vec<TcpStream> =
+        (0..CLIENTS_MAX).map(|_| TcpStream::connect(("127.0.0.1", server.port())).unwrap()).collect();
+    let began = Instant::now();
+    let mut late = loop {
+        assert!(began.elapsed() < REPLY_TIMEOUT, "the strangers are still there");
+        let mut late = Client::connect(("127.0.0.1", server.port())).unwrap();
+        if late.try_call(&["AUTH", "secret"]).is_ok_and(|reply| reply.text() == "OK") {
+            break late;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    // They are all gone, and who gave the password once is not.
+    for mut stranger in strangers {
+        stranger.set_read_timeout(Some(REPLY_TIMEOUT)).unwrap();
+        let mut heard = String::new();
+        stranger.read_to_string(&mut heard).unwrap();
+        assert!(heard.is_empty() || heard.starts_with("-ERR max number"), "{heard}");
+    }
+    assert_eq!(known.call("PING").error(), Some("NOAUTH Authentication required."));
+    assert_eq!(known.call("AUTH secret").text(), "OK");
+    assert_eq!(late.call("PING").text(), "PONG");
 }

@@ -119,6 +119,7 @@ impl<S: Stream> Connection<S> {
     ) -> Self {
         let session = session.unwrap_or_else(|| {
             let authenticated = !worker.ctx.settings.load().has_password();
+            client.set_flag(flag::STRANGER, !authenticated);
             Box::new(Session::new(client, authenticated))
         });
         Connection { stream, worker, session, unrun: None }

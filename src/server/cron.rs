@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::reclaim::{Pages, Reclaimer};
 use crate::base::clock::Millis;
-use crate::clients::flag;
+use crate::clients::{Client, flag};
 use crate::exec::mailbox::Order;
 use crate::exec::{Context, commit::Journal, limits, outage, tell, wait};
 use crate::table::expire::{Cursor, Progress};
@@ -59,6 +59,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
             ctx.log.tell_time(now);
             ctx.replicas.tend(&ctx.log, &ctx.settings.load().replication, now);
             end_idle_connections(&ctx, now);
+            end_strangers(&ctx, now);
             end_overfull_connections(&ctx, now);
             save_if_due(&ctx, now);
             save_json_if_due(&ctx, now);
@@ -192,6 +193,25 @@ fn end_idle_connections(ctx: &Context, now: i64) {
         if !exempt && now - client.last_use.load(Relaxed) > timeout {
             client.kill();
         }
+    }
+}
+
+/// Who does not give the password shall not keep those out who would.
+fn end_strangers(ctx: &Context, now: i64) {
+    let config = ctx.settings.load();
+    let patience = i64::from(config.clients.auth_timeout) * 1000;
+    if patience == 0 || !config.has_password() {
+        return;
+    }
+    let is_late = |client: &&Arc<Client>| client.has_flag(flag::STRANGER) && now - client.since > patience;
+    for client in ctx.clients.list().iter().filter(is_late) {
+        tracing::info!(
+            client = client.id,
+            address = client.address,
+            "closed: no password within auth-timeout"
+        );
+        client.kill();
+        ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::base::refusal::Refusal;
 use crate::base::secret::is_same;
-use crate::clients::DEFAULT_USER;
+use crate::clients::{DEFAULT_USER, flag as bit};
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -62,5 +62,6 @@ pub(super) fn authenticate(
         return Err(Refusal::line("WRONGPASS invalid username-password pair or user is disabled."));
     }
     session.authenticated = true;
+    session.client.set_flag(bit::STRANGER, false);
     Ok(())
 }

@@ -13,6 +13,9 @@ group! {
         maxclients: u32 = "maxclients", Kind::Int { min: 1, max: u32::MAX as i64 }, "10000", LIVE;
         /// Seconds after which a silent client is disconnected; 0 = never.
         timeout: u32 = "timeout", Kind::Int { min: 0, max: I32_MAX }, "0", LIVE;
+        /// Seconds in which a client has to give the password; 0 = any number. Redis lets those who never do hold their places
+        /// among `maxclients` for ever.
+        auth_timeout: u32 = "auth-timeout", Kind::Int { min: 0, max: I32_MAX }, "10", LIVE;
         /// The longest argument of a command, bytes.
         proto_max_bulk_len: u64 = "proto-max-bulk-len", Kind::Memory { min: MIB, max: I64_MAX }, "536870912", LIVE;
         /// The most unexecuted input that a client may have, bytes.
