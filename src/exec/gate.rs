@@ -73,6 +73,7 @@ pub(super) fn enough_replicas(ctx: &Context, config: &Config) -> Result<(), Refu
 }
 
 /// As [`disk_works`], for a command or transaction that is known to write.
+#[inline]
 pub(super) fn disk_takes_writes(ctx: &Context, config: &Config) -> Result<(), Refusal> {
     if let Some(fault) = ctx.log.fault_text() {
         return Err(Refusal::Line(format!("MISCONF Errors writing to the AOF file: {fault}").into()));

@@ -520,10 +520,13 @@ impl Log {
     }
 
     /// `fault` in words.
+    #[inline]
     pub fn fault_text(&self) -> Option<String> {
-        if !self.faulty.load(Ordering::Acquire) {
-            return None;
-        }
+        if self.faulty.load(Ordering::Acquire) { self.words_of_fault() } else { None }
+    }
+
+    #[cold]
+    fn words_of_fault(&self) -> Option<String> {
         self.fault.lock().as_ref().map(|(fault, _)| fault.text.clone())
     }
 

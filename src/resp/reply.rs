@@ -317,13 +317,7 @@ impl<'a> Reply<'a> {
     fn line(&mut self, mark: u8, text: &[u8]) {
         self.out.reserve(text.len() + 3);
         self.out.push(mark);
-        let start = self.out.len();
-        self.out.extend_from_slice(text);
-        if memchr::memchr3(b'\r', b'\n', 0, text).is_some()
-            && let Some(written) = self.out.get_mut(start..)
-        {
-            written.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).for_each(|byte| *byte = b' ');
-        }
+        self.out.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }));
         self.out.extend_from_slice(b"\r\n");
     }
 }
