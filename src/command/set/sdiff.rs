@@ -6,7 +6,7 @@
 
 use super::{answer, answer_all, locked_sets, sets_of, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::first_is_much;
+use crate::exec::rules::first_is_much;
 use crate::exec::{Args, Effect, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};

@@ -6,7 +6,7 @@
 use super::{answer_all, locked_sets, sets_of, store};
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::spec::fewest_are_much;
+use crate::exec::rules::fewest_are_much;
 use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};

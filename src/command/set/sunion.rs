@@ -2,7 +2,7 @@
 
 use super::{answer, locked_sets, sets_of, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::all_are_much;
+use crate::exec::rules::all_are_much;
 use crate::exec::{Args, Effect, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};

@@ -3,7 +3,7 @@
 use super::combine::{Inputs, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::first_is_much;
+use crate::exec::rules::first_is_much;
 use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};

@@ -5,7 +5,7 @@
 use super::combine::{Inputs, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::all_are_much;
+use crate::exec::rules::all_are_much;
 use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
