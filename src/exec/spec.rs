@@ -460,6 +460,11 @@ impl KeySpec {
         KeySpec { flags, begin: Begin::Index(first), find: Find::Range { last: -1, step } }
     }
 
+    /// As many keys as this word says, right behind it.
+    pub const fn counted(at: usize, flags: u32) -> KeySpec {
+        KeySpec { flags, begin: Begin::Index(at), find: Find::Count { at: 0, first: 1, step: 1 } }
+    }
+
     fn find(&self, request: &Request<'_>, found: &mut SmallVec<[KeyAt; 8]>) {
         let words = request.len();
         let begin = match self.begin {

@@ -4,7 +4,6 @@
 use super::{End, list_of, pop};
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::spec::{Begin, Find};
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
@@ -12,11 +11,7 @@ use crate::table::Locked;
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "lmpop",
     arity: -4,
-    keys: &[KeySpec {
-        flags: key::RW | key::ACCESS | key::DELETE,
-        begin: Begin::Index(1),
-        find: Find::Count { at: 0, first: 1, step: 1 },
-    }],
+    keys: &[KeySpec::counted(1, key::RW | key::ACCESS | key::DELETE)],
     flags: flag::WRITE | flag::MOVABLEKEYS,
     acl: acl::LIST,
     since: "7.0.0",

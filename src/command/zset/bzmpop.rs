@@ -3,7 +3,7 @@
 use super::zmpop::Request;
 use crate::base::refusal::Refusal;
 use crate::exec::wait::{self, Keys};
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
 use crate::value::Kind;
@@ -11,11 +11,7 @@ use crate::value::Kind;
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "bzmpop",
     arity: -5,
-    keys: &[KeySpec {
-        flags: key::RW | key::ACCESS | key::DELETE,
-        begin: Begin::Index(2),
-        find: Find::Count { at: 0, first: 1, step: 1 },
-    }],
+    keys: &[KeySpec::counted(2, key::RW | key::ACCESS | key::DELETE)],
     flags: flag::WRITE | flag::BLOCKING | flag::MOVABLEKEYS,
     acl: acl::SORTEDSET,
     since: "7.0.0",

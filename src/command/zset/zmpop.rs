@@ -6,18 +6,14 @@
 use super::zpop::End;
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
 
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zmpop",
     arity: -4,
-    keys: &[KeySpec {
-        flags: key::RW | key::ACCESS | key::DELETE,
-        begin: Begin::Index(1),
-        find: Find::Count { at: 0, first: 1, step: 1 },
-    }],
+    keys: &[KeySpec::counted(1, key::RW | key::ACCESS | key::DELETE)],
     flags: flag::WRITE | flag::MOVABLEKEYS,
     acl: acl::SORTEDSET,
     since: "7.0.0",
