@@ -64,9 +64,9 @@ pub type Serve = fn(&mut Args<'_>, &[u8], &mut Locked<'_>, &mut Reply<'_>) -> Re
 pub fn for_keys(
     keys: Keys,
     deadline: Option<Millis>,
-    then: fn(&Context, &mut Session, Woken, &mut Reply<'_>),
+    then: impl FnOnce(&Context, &mut Session, Woken, &mut Reply<'_>) + Send + 'static,
 ) -> Effect {
-    Effect::Wait(Box::new(Wait { until: Until::Keys(keys), deadline, then }))
+    Wait::effect(Until::Keys(keys), deadline, then)
 }
 
 /// Where the keys of BLPOP and its kin stand: in front of the timeout, which is the last word.
