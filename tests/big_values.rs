@@ -12,7 +12,10 @@
 
 mod support;
 
-use support::client::{Client, Value};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use support::client::{Client, Value, encode};
 use support::server::Server;
 
 /// Enough that no value of so many members is freed or read in place.
@@ -104,6 +107,65 @@ fn a_big_value_is_read_whole_as_in_a_transaction_that_holds_it() {
         let held = client.call("EXEC");
         assert_eq!(held.items()[0].render(), alone, "{request}");
     }
+}
+
+/// Elements of a value whose reading takes a while.
+const MANY: usize = 200_000;
+/// A round in which the machine was busy with something else says nothing, so there are many.
+const ROUNDS: usize = 40;
+
+#[test]
+fn a_big_value_can_be_changed_while_the_reply_that_reads_it_is_written() {
+    let server = Server::start(&["--io-threads", "2", "--io-threads-spread", "yes"]);
+    let mut client = server.client();
+    for key in ["list", "set", "other"] {
+        for from in (0..MANY).step_by(MEMBERS) {
+            let push = if key == "list" { "RPUSH" } else { "SADD" };
+            let mut request = vec![push.to_owned(), key.to_owned()];
+            request.extend((from..from + MEMBERS).map(|n| format!("{key}:{n}")));
+            assert_eq!(client.try_call(&request).unwrap().error(), None);
+        }
+    }
+    for (read, change) in [
+        ("LRANGE list 0 -1", "LSET list 5 changed"),
+        ("SMEMBERS set", "SADD set set:5"),
+        ("SUNION set other", "SADD other other:5"),
+        ("SDIFF set other", "SADD set set:5"),
+    ] {
+        let is_free = (0..ROUNDS).any(|_| is_changed_meanwhile(&server, &mut client, read, change));
+        assert!(is_free, "{change} is not answered while {read} is under way");
+    }
+}
+
+/// Whether somebody who does nothing but `change` never waits for an answer for a good part of the time that `read` takes.
+/// Where the key is held while the reply is written, he waits for most of it.
+fn is_changed_meanwhile(server: &Server, reader: &mut Client, read: &str, change: &str) -> bool {
+    /// Of the time up to the first byte of the reply, which comes when all of it is written.
+    const PART: u32 = 4;
+    // Mostly it is served by the other worker; on that of the reader it would have to wait anyway.
+    let mut changer = server.client();
+    changer.call(change);
+    let is_over = AtomicBool::new(false);
+    let (took, longest) = std::thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            // From answer to answer, so that a pause of the changer's own does not pass for an answer that came at once.
+            let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(changer.call(change).error(), None);
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+            }
+            longest
+        });
+        let began = Instant::now();
+        reader.send_raw(&encode(&split(read))).unwrap();
+        reader.socket().peek(&mut [0]).unwrap();
+        let took = began.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        (took, changes.join().unwrap())
+    });
+    assert!(reader.read().unwrap().items().len() > MEMBERS);
+    longest < took / PART
 }
 
 #[test]

@@ -367,6 +367,12 @@ fn a_connection_that_ends_is_a_failure() {
 }
 
 #[test]
+fn nobody_can_be_seen_to_wait_before_he_is_there() {
+    let wrong = run_against("@ blocked\n\n> GET a\n\"1\"\n", Road::Resp2, &[]);
+    assert!(wrong.len() == 1 && wrong[0].contains("no such connection"), "{wrong:?}");
+}
+
+#[test]
 fn a_pattern_must_match_the_whole_reply() {
     assert!(run_against("> TTL a\n~ \\(integer\\) \\d+\n", Road::Resp2, &[b":12\r\n"]).is_empty());
     assert_eq!(run_against("> TTL a\n~ \\(integer\\) \\d\n", Road::Resp2, &[b":12\r\n"]).len(), 1);
@@ -438,6 +444,7 @@ fn what_is_not_a_transcript_is_refused_with_its_line() {
         ("@ skip moon because\n> PING\nPONG\n", "x:1: there is no road moon"),
         ("@ skip multi\n> PING\nPONG\n", "x:1: @ skip needs a reason"),
         ("@ dance\n> PING\nPONG\n", "x:1: unknown directive"),
+        ("@ blocked now\n> PING\nPONG\n", "x:1: unknown directive"),
         ("# only a comment\n", "x: no step"),
     ] {
         let error = Transcript::parse("x", text).expect_err(text);

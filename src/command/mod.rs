@@ -11,6 +11,7 @@ mod hash;
 mod help;
 mod key;
 mod list;
+mod mpop;
 mod pubsub;
 mod script;
 mod server;

@@ -337,3 +337,79 @@ fn whatever_reads_keys_is_run_in_a_way_that_remembers_who_reads_them() {
             || matches!(spec.run, Run::Read(_) | Run::ReadMany(_) | Run::Keys(_) | Run::Host(_) | Run::Script(_))
     });
 }
+
+/// Commands that read a key in place although they may take longer than a moment: the request says how much, by words or by a
+/// number, or the value is one text, which has no parts to share.
+const READ_IN_PLACE: &[&str] = &[
+    "getrange",
+    "hexpiretime",
+    "hmget",
+    "hpexpiretime",
+    "hpttl",
+    "hrandfield",
+    "httl",
+    "lindex",
+    "memory|usage",
+    "smismember",
+    "srandmember",
+    "substr",
+    "xpending",
+    "zmscore",
+    "zrandmember",
+];
+
+#[test]
+fn a_command_that_may_go_through_much_of_a_value_tells_when_it_does() {
+    let is_quick = |spec: &Spec| ["O(1)", "O(log(N))"].iter().any(|quick| spec.complexity.starts_with(quick));
+    assert_rule(|name, spec| {
+        let is_slow_read = matches!(spec.run, Run::Read(_)) && !is_quick(spec);
+        is_slow_read == (spec.reads_much.is_some() || READ_IN_PLACE.contains(&name))
+    });
+    assert_rule(|name, spec| spec.reads_much.is_none() || !READ_IN_PLACE.contains(&name));
+}
+
+#[test]
+fn what_is_read_from_copies_can_only_be_read() {
+    // Nothing else asks whether it reads much.
+    assert_rule(|_, spec| spec.reads_much.is_some() <= matches!(spec.run, Run::Read(_)));
+    // Only then may a refusal stand in the place of the answer, and a full disk stops it no more than it must.
+    assert_rule(|_, spec| matches!(spec.run, Run::Read(_) | Run::ReadMany(_)) <= spec.has(flag::READONLY));
+}
+
+#[test]
+fn what_only_looks_does_nothing_that_others_hear_of() {
+    let may_do = flag::WRITE | flag::DENYOOM | flag::MAY_REPLICATE;
+    assert_rule(|_, spec| {
+        let by_others = matches!(spec.run, Run::Exec | Run::Script(_));
+        !spec.only_looks() || by_others || spec.flags & may_do == 0
+    });
+}
+
+#[test]
+fn what_looks_at_data_without_locked_keys_is_taken_to_look_anywhere() {
+    assert_rule(|_, spec| {
+        let is_about_data = spec.flags & (flag::READONLY | flag::WRITE) != 0;
+        let locks_for_itself = matches!(spec.run, Run::Host(_) | Run::Scan(_));
+        !(is_about_data && locks_for_itself) || spec.looks_anywhere()
+    });
+}
+
+#[test]
+fn what_stops_every_worker_is_not_run_on_locked_keys_and_is_narrow_only_with_keys() {
+    assert_rule(|_, spec| {
+        let locks_keys = matches!(spec.run, Run::Read(_) | Run::ReadMany(_) | Run::Write(_) | Run::Keys(_));
+        !(spec.has(flag::EVERYTHING) && locks_keys)
+    });
+    assert_rule(|_, spec| spec.is_narrow.is_some() <= (spec.has(flag::EVERYTHING) && !spec.keys.is_empty()));
+}
+
+#[test]
+fn a_transaction_over_two_databases_holds_everything() {
+    let reaches_far = |spec: &Spec| spec.flags & (flag::EVERYTHING | flag::TABLE_WIDE) != 0;
+    assert_rule(|_, spec| spec.other_db.is_some() <= reaches_far(spec));
+}
+
+#[test]
+fn what_may_wait_is_run_in_a_way_that_can_say_so() {
+    assert_rule(|_, spec| spec.has(flag::BLOCKING) <= matches!(spec.run, Run::Keys(_) | Run::Host(_)));
+}

@@ -87,10 +87,22 @@ pub struct Wait {
     /// When it ends all the same, in Unix milliseconds; never without one.
     pub deadline: Option<Millis>,
     /// Writes the reply.
-    pub then: fn(&Context, &mut Session, Woken, &mut Reply<'_>),
+    pub then: Then,
 }
 
+/// See [`Wait::then`]. It may know what the command has found out; one that knows nothing takes no memory.
+pub type Then = Box<dyn FnOnce(&Context, &mut Session, Woken, &mut Reply<'_>) + Send>;
+
 impl Wait {
+    /// The effect of a command that waits.
+    pub fn effect(
+        until: Until,
+        deadline: Option<Millis>,
+        then: impl FnOnce(&Context, &mut Session, Woken, &mut Reply<'_>) + Send + 'static,
+    ) -> Effect {
+        Effect::Wait(Box::new(Wait { until, deadline, then: Box::new(then) }))
+    }
+
     /// True when it may last as long as nothing comes, so that it is pointless once the client has gone.
     pub fn is_for_client(&self) -> bool {
         matches!(self.until, Until::Keys(_) | Until::Deadline)
@@ -107,7 +119,7 @@ pub enum Until {
     Job(tokio::sync::oneshot::Receiver<Result<(), String>>),
     /// Something in a key: see [`super::wait`].
     Keys(Keys),
-    /// So many replicas having acknowledged an offset. Whatever ends the sleep, the reply is how many have.
+    /// So many replicas having acknowledged an offset.
     Acknowledged {
         /// See above.
         offset: u64,

@@ -22,6 +22,7 @@ pub mod outage;
 pub mod registry;
 pub mod replay;
 pub mod replicas;
+pub mod rules;
 pub mod run;
 pub mod safety;
 pub mod script;

@@ -311,11 +311,7 @@ impl<'c> Desk<'c> {
         let need = session.need;
         let mut outcome = if matches!(command.spec.run, Run::Exec) {
             self.exec(session, reply).map(|()| Effect::None)
-        } else if command.spec.has(flag::EVERYTHING)
-            && !command.spec.is_narrow.is_some_and(|is_narrow| is_narrow(request))
-            && locked.is_none()
-            && !session.in_exec
-        {
+        } else if command.spec.needs_everything(request) && locked.is_none() && !session.in_exec {
             let everything = self.leave_turn();
             let outcome = self.execute(command, session, request, None, journal, reply);
             drop(everything);

@@ -21,10 +21,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// sleep, also that this is dropped, leaves nothing behind.
 pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut Vec<u8>) {
     let client = session.client.clone();
-    let offset = match wait.until {
-        Until::Acknowledged { offset, .. } => Some(offset),
-        _ => None,
-    };
     let end = {
         let asleep = Asleep::new(ctx, session);
         let mut wake = asleep.session.waiting.as_mut().and_then(|waiting| waiting.wake.take());
@@ -53,18 +49,14 @@ pub async fn sleep(ctx: &Context, session: &mut Session, wait: Wait, out: &mut V
     };
     let mark = out.len();
     let mut reply = Reply::new(out, session.proto);
-    let finish = |woken, session: &mut Session, reply: &mut Reply<'_>| match offset {
-        Some(offset) => reply.int(ctx.replicas.acked(offset) as i64),
-        None => (wait.then)(ctx, session, woken, reply),
-    };
     match end {
         End::Called(Wake::Reply(bytes, seq)) => {
             reply.raw(&bytes);
             session.need.wrote(seq);
         }
         End::Called(Wake::Error(line)) => reply.error(line),
-        End::Called(Wake::TimedOut) => finish(Woken::TimedOut, session, &mut reply),
-        End::Woken(woken) => finish(woken, session, &mut reply),
+        End::Called(Wake::TimedOut) => (wait.then)(ctx, session, Woken::TimedOut, &mut reply),
+        End::Woken(woken) => (wait.then)(ctx, session, woken, &mut reply),
         End::Killed => {}
     }
     session.need.saw(ctx.log.appended());

@@ -49,7 +49,7 @@ pub struct Spec {
     /// The second database in which its keys lie, for the commands that work between two.
     pub other_db: Option<fn(&Request<'_>) -> Option<usize>>,
     /// True of a request that reads much of this big value, or all that it has to search. It is then answered from a copy
-    /// that shares the value's parts, after the stripe is let go. Asked only where making one can pay: see [`is_much`].
+    /// that shares the value's parts, after the stripe is let go. Asked only where making one can pay: see [`super::rules`].
     pub reads_much: Option<fn(&Request<'_>, &Entry) -> bool>,
     /// True of requests that touch no more than their keys, although the row has [`flag::EVERYTHING`].
     pub is_narrow: Option<fn(&Request<'_>) -> bool>,
@@ -61,24 +61,6 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Whether it does nothing but look, so that a refusal in the place of its answer would be as good. EXEC and scripts may do
-    /// more: then they run something that does.
-    #[inline]
-    pub fn only_looks(&self) -> bool {
-        self.has(flag::READONLY) || matches!(self.run, Run::Exec | Run::Script(_))
-    }
-
-    /// Whether nobody knows where it looks. EXEC and what runs on keys find out for themselves, and what runs while there is no
-    /// data yet tells of the process. So does INFO, although it counts keys: one looks at it when something is wrong.
-    #[inline]
-    pub fn looks_anywhere(&self) -> bool {
-        match self.run {
-            Run::Read(_) | Run::ReadMany(_) | Run::Write(_) | Run::Keys(_) | Run::Exec => false,
-            Run::Host(_) => !self.has(flag::LOADING) || self.has(flag::EVERYTHING),
-            _ => true,
-        }
-    }
-
     /// What a row does not say.
     pub const DEFAULT: Spec = Spec {
         name: "",
@@ -161,39 +143,6 @@ pub struct Many {
     pub read: ReadMany,
     /// True where that takes long. If a big value is among them, they are then read from copies, as for [`Spec::reads_much`].
     pub reads_much: fn(&[Option<&Entry>]) -> bool,
-}
-
-/// True when writing out so many of a value's elements takes longer than copying the references to all its parts: a part
-/// has some hundred elements, and counting another reader of it takes as long as writing out a few.
-pub fn is_much(elements: usize, of: usize) -> bool {
-    /// Fewer take some tens of microseconds, in which nobody minds that the stripe is held.
-    const ELEMENTS_MIN: usize = 1000;
-    const PARTS_PER_ELEMENT: usize = 64;
-    elements >= ELEMENTS_MIN && elements >= of / PARTS_PER_ELEMENT
-}
-
-/// [`Many::reads_much`] where all elements are visited.
-pub fn all_are_much(entries: &[Option<&Entry>]) -> bool {
-    is_much(total(entries), total(entries))
-}
-
-/// [`Many::reads_much`] where those of the first are looked up in the others.
-pub fn first_is_much(entries: &[Option<&Entry>]) -> bool {
-    is_much(elements(entries.first().copied().flatten()), total(entries))
-}
-
-/// [`Many::reads_much`] where those of the smallest are looked up in the others.
-pub fn fewest_are_much(entries: &[Option<&Entry>]) -> bool {
-    let fewest = entries.iter().map(|entry| elements(*entry)).min();
-    is_much(fewest.unwrap_or(0), total(entries))
-}
-
-fn total(entries: &[Option<&Entry>]) -> usize {
-    entries.iter().map(|entry| elements(*entry)).fold(0, usize::saturating_add)
-}
-
-fn elements(entry: Option<&Entry>) -> usize {
-    entry.map_or(0, |entry| entry.value().elements())
 }
 
 /// Bits of [`Spec::flags`], with the meanings of COMMAND INFO.
@@ -511,6 +460,11 @@ impl KeySpec {
         KeySpec { flags, begin: Begin::Index(first), find: Find::Range { last: -1, step } }
     }
 
+    /// As many keys as this word says, right behind it.
+    pub const fn counted(at: usize, flags: u32) -> KeySpec {
+        KeySpec { flags, begin: Begin::Index(at), find: Find::Count { at: 0, first: 1, step: 1 } }
+    }
+
     fn find(&self, request: &Request<'_>, found: &mut SmallVec<[KeyAt; 8]>) {
         let words = request.len();
         let begin = match self.begin {
@@ -569,55 +523,5 @@ fn find_among(request: &Request<'_>, word: &str, options: &[(&str, usize)]) -> O
         }
         let is_it = |(name, _): &&(&str, usize)| found.eq_ignore_ascii_case(name.as_bytes());
         at += 1 + options.iter().find(is_it)?.1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::hash::Seed;
-    use crate::table::Expiry;
-    use crate::value::List;
-    use crate::value::list::ChunkLimit;
-
-    #[test]
-    fn few_elements_and_a_small_part_of_many_are_not_much() {
-        for (elements, of, expected) in [
-            (999, 999, false),
-            (1000, 1000, true),
-            (1000, 64_000, true),
-            (1000, 65_000, false),
-            (20_000, 1_000_000, true),
-            (10_000, 1_000_000, false),
-            (usize::MAX, usize::MAX, true),
-        ] {
-            assert_eq!(is_much(elements, of), expected, "{elements} of {of}");
-        }
-    }
-
-    #[test]
-    fn what_is_visited_of_several_values_decides() {
-        let table = Table::with_stripes(1, 4, Seed::random());
-        let entry = |elements: usize| {
-            table.with_slot(table.address(0, b"k"), b"k", 0, |slot| {
-                let mut list = List::new();
-                (0..elements).for_each(|_| list.push_back(&[b'x'; 60], ChunkLimit::DEFAULT));
-                slot.put(list, Expiry::Clear);
-                slot.entry().unwrap().copy_if_big(|_| true).unwrap()
-            })
-        };
-        let (small, large) = (entry(1500), entry(200_000));
-        let (small, large) = (Some(&small), Some(&large));
-        assert!(all_are_much(&[small, large]) && !all_are_much(&[None]) && !all_are_much(&[]));
-        assert!(
-            first_is_much(&[large, small])
-                && !first_is_much(&[small, large])
-                && !first_is_much(&[None, large])
-        );
-        assert!(
-            fewest_are_much(&[small, small])
-                && !fewest_are_much(&[small, large])
-                && !fewest_are_much(&[large, None])
-        );
     }
 }

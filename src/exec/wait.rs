@@ -19,6 +19,7 @@ use super::commit::Journal;
 use super::context::Context;
 use super::effect::{Effect, Until, Wait, Woken};
 use super::session::Session;
+use super::spec::{Begin, Find, KeySpec, key};
 use super::tell;
 use crate::base::clock::Millis;
 use crate::base::number;
@@ -63,10 +64,17 @@ pub type Serve = fn(&mut Args<'_>, &[u8], &mut Locked<'_>, &mut Reply<'_>) -> Re
 pub fn for_keys(
     keys: Keys,
     deadline: Option<Millis>,
-    then: fn(&Context, &mut Session, Woken, &mut Reply<'_>),
+    then: impl FnOnce(&Context, &mut Session, Woken, &mut Reply<'_>) + Send + 'static,
 ) -> Effect {
-    Effect::Wait(Box::new(Wait { until: Until::Keys(keys), deadline, then }))
+    Wait::effect(Until::Keys(keys), deadline, then)
 }
+
+/// Where the keys of BLPOP and its kin stand: in front of the timeout, which is the last word.
+pub const KEYS_AND_TIMEOUT: &[KeySpec] = &[KeySpec {
+    flags: key::RW | key::ACCESS | key::DELETE,
+    begin: Begin::Index(1),
+    find: Find::Range { last: -2, step: 1 },
+}];
 
 /// What BLPOP and its kin do with `key [key ...] timeout`: serve with the first of the keys that can, and wait if none can.
 pub fn for_first(
@@ -79,13 +87,29 @@ pub fn for_first(
     let mut keys: Vec<&[u8]> = args.rest().collect();
     let timeout = keys.pop().ok_or(Refusal::Syntax)?;
     let deadline = deadline(timeout, args.now())?;
-    for key in &keys {
-        if let Some(effect) = serve(args, key, locked, reply)? {
-            return Ok(effect);
+    match first(&keys, |key| serve(args, key, locked, reply))? {
+        Some(effect) => Ok(effect),
+        None => Ok(for_any(kind, serve, &keys, deadline)),
+    }
+}
+
+/// What is done with the first of the keys that has what it needs; none where no key has.
+pub fn first(
+    keys: &[&[u8]],
+    mut serve: impl FnMut(&[u8]) -> Result<Option<Effect>, Refusal>,
+) -> Result<Option<Effect>, Refusal> {
+    for key in keys {
+        if let Some(effect) = serve(key)? {
+            return Ok(Some(effect));
         }
     }
-    let keys = keys.into_iter().map(<[u8]>::to_vec).collect();
-    Ok(for_keys(Keys { keys, ..Keys::new(kind, serve) }, deadline, null_array))
+    Ok(None)
+}
+
+/// The effect of a command that waits for any of its keys, and answers with the null array when the time is up.
+pub fn for_any(kind: Kind, serve: Serve, keys: &[&[u8]], deadline: Option<Millis>) -> Effect {
+    let keys = keys.iter().map(|key| key.to_vec()).collect();
+    for_keys(Keys { keys, ..Keys::new(kind, serve) }, deadline, null_array)
 }
 
 /// Answers a client for whom nothing came, where that is the null array.

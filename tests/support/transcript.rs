@@ -20,6 +20,7 @@
 //! (no reply)                                  and none is read
 //!
 //! @ sleep 20                                  milliseconds
+//! @ blocked                                   until the server shows this connection as one that waits
 //! @ client other                              from here on another connection, made when first named; "main" is the first
 //! @ skip restart|rewrite the key expires      these roads end here, for that reason
 //! ```
@@ -29,11 +30,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::client::{Client, Value};
+use super::client::{Client, REPLY_TIMEOUT, Value};
 
 /// After this many wrong replies the rest of a file says nothing new.
 const FAILURES_MAX: usize = 5;
@@ -107,6 +108,7 @@ pub(crate) struct Transcript {
 enum Item {
     Step(Step),
     Sleep(Duration),
+    Blocked,
     Client(String),
     Skip(Vec<Road>),
 }
@@ -186,6 +188,16 @@ impl Transcript {
             match item {
                 Item::Skip(_) => {}
                 Item::Sleep(time) => std::thread::sleep(*time),
+                Item::Blocked => {
+                    let outcome = match talks.get(who) {
+                        Some(talk) => connect().and_then(|client| talk.await_blocked(client)),
+                        None => Err(io::Error::other("there is no such connection yet")),
+                    };
+                    if let Err(error) = outcome {
+                        failures.push(format!("{} [{road}] @ blocked, {who}: {error}", self.name));
+                        break;
+                    }
+                }
                 Item::Client(name) => who = name,
                 Item::Step(step) => {
                     let outcome = match talks.entry(who) {
@@ -296,6 +308,7 @@ fn parse_directive(text: &str) -> Result<Item, String> {
             Ok(ms) => Ok(Item::Sleep(Duration::from_millis(ms))),
             Err(_) => Err("@ sleep takes milliseconds".into()),
         },
+        "blocked" if rest.is_empty() => Ok(Item::Blocked),
         "client" if !rest.is_empty() => Ok(Item::Client(rest.trim().to_owned())),
         "skip" => {
             let (roads, reason) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -389,6 +402,24 @@ impl Talk {
             }
         }
         Ok(Talk { client, in_transaction: false })
+    }
+
+    /// Comes back when the server shows this connection as one that waits, to `watcher`.
+    fn await_blocked(&self, mut watcher: Client) -> io::Result<()> {
+        let address = format!("addr={}", self.client.socket().local_addr()?);
+        let is_blocked = |line: &str| {
+            let mut fields = line.split(' ');
+            fields.any(|field| field == address)
+                && fields.any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
+        };
+        let began = Instant::now();
+        while !watcher.try_call(&["CLIENT", "LIST"])?.text().lines().any(is_blocked) {
+            if began.elapsed() > REPLY_TIMEOUT {
+                return Err(io::Error::other("it does not wait"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Runs a step; `Some` with what came if that is not what was expected.

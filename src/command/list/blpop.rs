@@ -5,8 +5,8 @@
 
 use super::{End, list_of, pop};
 use crate::base::refusal::Refusal;
-use crate::exec::wait;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::wait::{self, Serve};
+use crate::exec::{Effect, Group, Run, Spec, acl, flag};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
 use crate::value::Kind;
@@ -16,7 +16,10 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "brpop",
         summary: "Takes the last element of one of several lists, waiting for one if need be.",
-        run: Run::Keys(|args, locked, reply| wait::for_first(Kind::List, pop_right, args, locked, reply)),
+        run: Run::Keys(|args, locked, reply| {
+            let serve: Serve = |args, key, locked, reply| pop_one(End::Right, args.db(), key, locked, reply);
+            wait::for_first(Kind::List, serve, args, locked, reply)
+        }),
         ..BLPOP
     },
 ];
@@ -24,11 +27,7 @@ pub(super) const SPECS: &[Spec] = &[
 const BLPOP: Spec = Spec {
     name: "blpop",
     arity: -3,
-    keys: &[KeySpec {
-        flags: key::RW | key::ACCESS | key::DELETE,
-        begin: Begin::Index(1),
-        find: Find::Range { last: -2, step: 1 },
-    }],
+    keys: wait::KEYS_AND_TIMEOUT,
     flags: flag::WRITE | flag::NOSCRIPT | flag::BLOCKING,
     acl: acl::LIST,
     since: "2.0.0",
@@ -36,27 +35,12 @@ const BLPOP: Spec = Spec {
     summary: "Takes the first element of one of several lists, waiting for one if need be.",
     complexity: "O(N) where N is the number of provided keys.",
     syntax: "key [key ...] timeout",
-    run: Run::Keys(|args, locked, reply| wait::for_first(Kind::List, pop_left, args, locked, reply)),
+    run: Run::Keys(|args, locked, reply| {
+        let serve: Serve = |args, key, locked, reply| pop_one(End::Left, args.db(), key, locked, reply);
+        wait::for_first(Kind::List, serve, args, locked, reply)
+    }),
     ..Spec::DEFAULT
 };
-
-fn pop_left(
-    args: &mut Args<'_>,
-    key: &[u8],
-    locked: &mut Locked<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Option<Effect>, Refusal> {
-    pop_one(End::Left, args.db(), key, locked, reply)
-}
-
-fn pop_right(
-    args: &mut Args<'_>,
-    key: &[u8],
-    locked: &mut Locked<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Option<Effect>, Refusal> {
-    pop_one(End::Right, args.db(), key, locked, reply)
-}
 
 /// Takes one element and answers with it; none, and no answer, where there is no list.
 fn pop_one(

@@ -2,7 +2,7 @@
 
 use crate::base::refusal::Refusal;
 use crate::exec::script::Caller;
-use crate::exec::{Args, Begin, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::script::{self, Name};
 
@@ -44,15 +44,12 @@ const FLAGS: u32 = flag::NOSCRIPT
     | flag::EVERYTHING
     | flag::TABLE_WIDE;
 
-const RO_KEYS: &[KeySpec] =
-    &[KeySpec { flags: key::RO | key::ACCESS, begin: Begin::Index(2), find: NUMBERED }];
-
-const NUMBERED: Find = Find::Count { at: 0, first: 1, step: 1 };
+const RO_KEYS: &[KeySpec] = &[KeySpec::counted(2, key::RO | key::ACCESS)];
 
 const EVAL: Spec = Spec {
     name: "eval",
     arity: -3,
-    keys: &[KeySpec { flags: key::RW | key::ACCESS | key::UPDATE, begin: Begin::Index(2), find: NUMBERED }],
+    keys: &[KeySpec::counted(2, key::RW | key::ACCESS | key::UPDATE)],
     flags: FLAGS | flag::MAY_REPLICATE,
     acl: acl::SCRIPTING,
     since: "2.6.0",

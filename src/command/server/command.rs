@@ -370,11 +370,7 @@ mod tests {
 
     #[test]
     fn the_old_key_range_joins_runs_without_a_gap() {
-        let count = KeySpec {
-            flags: key::RO,
-            begin: Begin::Index(2),
-            find: Find::Count { at: 0, first: 1, step: 1 },
-        };
+        let count = KeySpec::counted(2, key::RO);
         for (keys, expected) in [
             (&[][..], [0, 0, 0]),
             (&[KeySpec::first(key::RO)], [1, 1, 1]),

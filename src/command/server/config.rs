@@ -117,7 +117,7 @@ fn rewrite(_: &mut Args<'_>, ctx: &Context, session: &mut Session, _: &mut Reply
     }
     let (done, written) = tokio::sync::oneshot::channel();
     ctx.mailbox.post(Order::RewriteSettings { done });
-    Ok(Effect::Wait(Box::new(Wait { until: Until::Job(written), deadline: None, then: rewritten })))
+    Ok(Wait::effect(Until::Job(written), None, rewritten))
 }
 
 fn rewritten(_: &Context, _: &mut Session, woken: Woken, reply: &mut Reply<'_>) {

@@ -62,7 +62,7 @@ fn save(_: &mut Args<'_>, ctx: &Context, _: &mut Session, _: &mut Reply<'_>) -> 
     }
     let (done, result) = oneshot::channel();
     ctx.mailbox.post(Order::Save { done });
-    Ok(Effect::Wait(Box::new(Wait { until: Until::Job(result), deadline: None, then: saved })))
+    Ok(Wait::effect(Until::Job(result), None, saved))
 }
 
 fn saved(_: &Context, _: &mut Session, woken: Woken, reply: &mut Reply<'_>) {

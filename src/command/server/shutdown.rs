@@ -45,7 +45,7 @@ fn shutdown(
     }
     let (done, result) = oneshot::channel();
     ctx.mailbox.post(Order::Shutdown { save, force, done });
-    Ok(Effect::Wait(Box::new(Wait { until: Until::Job(result), deadline: None, then: still_there })))
+    Ok(Wait::effect(Until::Job(result), None, still_there))
 }
 
 /// Where it came to the end nobody is left to tell; so this is told only when it did not.

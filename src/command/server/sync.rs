@@ -92,5 +92,5 @@ fn begin(args: &Args<'_>, ctx: &Context, session: &mut Session, is_named: bool) 
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     ctx.mailbox.post(Order::Snapshot { client, is_named, pieces: sender });
     let until = Until::Snapshot(pieces);
-    Ok(Effect::Wait(Box::new(Wait { until, deadline: None, then: |_, _, _, _| {} })))
+    Ok(Wait::effect(until, None, |_, _, _, _| {}))
 }

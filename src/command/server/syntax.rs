@@ -428,11 +428,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_position_count_and_keyword() {
-        let count = KeySpec {
-            flags: key::RO,
-            begin: Begin::Index(2),
-            find: Find::Count { at: 0, first: 1, step: 1 },
-        };
+        let count = KeySpec::counted(2, key::RO);
         assert_eq!(
             tree("destination numkeys key [key ...]", &[KeySpec::first(key::OW), count]),
             "destination:key#0 numkeys:integer key:key*#1"

@@ -53,7 +53,8 @@ fn wait(
         return Ok(Effect::None);
     }
     let until = Until::Acknowledged { offset, replicas: wanted };
-    Ok(Effect::Wait(Box::new(Wait { until, deadline, then: |_, _, _, _| {} })))
+    // Whatever ends the sleep, the reply is how many have it then.
+    Ok(Wait::effect(until, deadline, move |ctx, _, _, reply| reply.int(ctx.replicas.acked(offset) as i64)))
 }
 
 fn waitaof(
@@ -77,7 +78,7 @@ fn waitaof(
         return Ok(Effect::None);
     }
     let until = if replicas == 0 { Until::Durable(seq) } else { Until::Deadline };
-    Ok(Effect::Wait(Box::new(Wait { until, deadline, then: waited })))
+    Ok(Wait::effect(until, deadline, waited))
 }
 
 fn waited(ctx: &Context, _: &mut Session, woken: Woken, reply: &mut Reply<'_>) {

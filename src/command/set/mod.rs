@@ -15,7 +15,7 @@ mod sunion;
 
 use crate::base::event;
 use crate::base::refusal::Refusal;
-use crate::exec::{Effect, Spec};
+use crate::exec::{Effect, Group, KeySpec, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Expiry, Locked};
 use crate::value::{Set, TextRef};
@@ -34,6 +34,26 @@ pub(super) const FAMILY: &[&[Spec]] = &[
     sscan::SPECS,
     sunion::SPECS,
 ];
+
+/// What the rows of SUNION, SINTER and SDIFF say alike.
+const READS: Spec = Spec {
+    arity: -2,
+    keys: &[KeySpec::all(1, 1, key::RO | key::ACCESS)],
+    flags: flag::READONLY,
+    acl: acl::SET,
+    group: Group::Set,
+    syntax: "key [key ...]",
+    ..Spec::DEFAULT
+};
+
+/// What those say alike that store the result.
+const STORES: Spec = Spec {
+    arity: -3,
+    keys: &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::all(2, 1, key::RO | key::ACCESS)],
+    flags: flag::WRITE | flag::DENYOOM,
+    syntax: "destination key [key ...]",
+    ..READS
+};
 
 /// The set at a key: none where there is no key, which counts as an empty one.
 fn set_of(entry: Option<&Entry>) -> Result<Option<&Set>, Refusal> {

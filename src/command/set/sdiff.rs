@@ -4,10 +4,10 @@
 //! that the others hold. The first is taken when its look-ups, half of which are expected to end early, are no more
 //! than the members that the second would go through.
 
-use super::{answer, answer_all, locked_sets, sets_of, store};
+use super::{READS, STORES, answer, answer_all, locked_sets, sets_of, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::first_is_much;
-use crate::exec::{Args, Effect, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+use crate::exec::rules::first_is_much;
+use crate::exec::{Args, Effect, Many, Run, Spec};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
 use crate::value::{Set, TextRef, set};
@@ -16,28 +16,19 @@ pub(super) const SPECS: &[Spec] = &[
     SDIFF,
     Spec {
         name: "sdiffstore",
-        arity: -3,
-        keys: &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::all(2, 1, key::RO | key::ACCESS)],
-        flags: flag::WRITE | flag::DENYOOM,
         summary: "Stores the members of a set that none of the other sets has.",
-        syntax: "destination key [key ...]",
+        complexity: SDIFF.complexity,
         run: Run::Keys(sdiffstore),
-        ..SDIFF
+        ..STORES
     },
 ];
 
 const SDIFF: Spec = Spec {
     name: "sdiff",
-    arity: -2,
-    keys: &[KeySpec::all(1, 1, key::RO | key::ACCESS)],
-    flags: flag::READONLY,
-    acl: acl::SET,
-    group: Group::Set,
     summary: "Returns the members of a set that none of the other sets has.",
     complexity: "O(N) where N is the total number of elements in all given sets.",
-    syntax: "key [key ...]",
     run: Run::ReadMany(Many { read: sdiff, reads_much: first_is_much }),
-    ..Spec::DEFAULT
+    ..READS
 };
 
 fn sdiff(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {

@@ -3,11 +3,11 @@
 //!
 //! The members of the smallest set are looked up in the others.
 
-use super::{answer_all, locked_sets, sets_of, store};
+use super::{READS, STORES, answer_all, locked_sets, sets_of, store};
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::spec::fewest_are_much;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+use crate::exec::rules::fewest_are_much;
+use crate::exec::{Args, Effect, KeySpec, Many, Run, Spec, flag, key};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
 use crate::value::{Set, TextRef};
@@ -17,11 +17,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "sintercard",
         arity: -3,
-        keys: &[KeySpec {
-            flags: key::RO | key::ACCESS,
-            begin: Begin::Index(1),
-            find: Find::Count { at: 0, first: 1, step: 1 },
-        }],
+        keys: &[KeySpec::counted(1, key::RO | key::ACCESS)],
         flags: flag::READONLY | flag::MOVABLEKEYS,
         since: "7.0.0",
         summary: "Counts the members that all of several sets have.",
@@ -31,28 +27,21 @@ pub(super) const SPECS: &[Spec] = &[
     },
     Spec {
         name: "sinterstore",
-        arity: -3,
+        // Redis says that the destination is read, too.
         keys: &[KeySpec::at(1, key::RW | key::UPDATE), KeySpec::all(2, 1, key::RO | key::ACCESS)],
-        flags: flag::WRITE | flag::DENYOOM,
         summary: "Stores the members that all of several sets have.",
-        syntax: "destination key [key ...]",
+        complexity: SINTER.complexity,
         run: Run::Keys(sinterstore),
-        ..SINTER
+        ..STORES
     },
 ];
 
 const SINTER: Spec = Spec {
     name: "sinter",
-    arity: -2,
-    keys: &[KeySpec::all(1, 1, key::RO | key::ACCESS)],
-    flags: flag::READONLY,
-    acl: acl::SET,
-    group: Group::Set,
     summary: "Returns the members that all of several sets have.",
     complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
-    syntax: "key [key ...]",
     run: Run::ReadMany(Many { read: sinter, reads_much: fewest_are_much }),
-    ..Spec::DEFAULT
+    ..READS
 };
 
 fn sinter(_: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {

@@ -1,9 +1,9 @@
 //! SUNION key [key ...] — the members of any of the sets; SUNIONSTORE keeps them at a key.
 
-use super::{answer, locked_sets, sets_of, store};
+use super::{READS, STORES, answer, locked_sets, sets_of, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::all_are_much;
-use crate::exec::{Args, Effect, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+use crate::exec::rules::all_are_much;
+use crate::exec::{Args, Effect, Many, Run, Spec};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
 use crate::value::{Set, set};
@@ -12,28 +12,19 @@ pub(super) const SPECS: &[Spec] = &[
     SUNION,
     Spec {
         name: "sunionstore",
-        arity: -3,
-        keys: &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::all(2, 1, key::RO | key::ACCESS)],
-        flags: flag::WRITE | flag::DENYOOM,
         summary: "Stores the members that any of several sets has.",
-        syntax: "destination key [key ...]",
+        complexity: SUNION.complexity,
         run: Run::Keys(sunionstore),
-        ..SUNION
+        ..STORES
     },
 ];
 
 const SUNION: Spec = Spec {
     name: "sunion",
-    arity: -2,
-    keys: &[KeySpec::all(1, 1, key::RO | key::ACCESS)],
-    flags: flag::READONLY,
-    acl: acl::SET,
-    group: Group::Set,
     summary: "Returns the members that any of several sets has.",
     complexity: "O(N) where N is the total number of elements in all given sets.",
-    syntax: "key [key ...]",
     run: Run::ReadMany(Many { read: sunion, reads_much: all_are_much }),
-    ..Spec::DEFAULT
+    ..READS
 };
 
 fn sunion(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {

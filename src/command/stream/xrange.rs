@@ -6,7 +6,7 @@
 
 use super::{answer_entries, count, lower_end, stream_of, upper_end};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::is_much;
+use crate::exec::rules::is_much;
 use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;

@@ -5,8 +5,8 @@
 
 use super::zpop::End;
 use crate::base::refusal::Refusal;
-use crate::exec::wait;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::exec::wait::{self, Serve};
+use crate::exec::{Effect, Group, Run, Spec, acl, flag};
 use crate::resp::reply::Reply;
 use crate::table::Locked;
 use crate::value::Kind;
@@ -16,7 +16,10 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "bzpopmax",
         summary: "Removes the member with the highest score from one of several sorted sets, waiting for one if need be.",
-        run: Run::Keys(|args, locked, reply| wait::for_first(Kind::ZSet, pop_max, args, locked, reply)),
+        run: Run::Keys(|args, locked, reply| {
+            let serve: Serve = |args, key, locked, reply| pop(End::Max, args.db(), key, locked, reply);
+            wait::for_first(Kind::ZSet, serve, args, locked, reply)
+        }),
         ..BZPOPMIN
     },
 ];
@@ -24,11 +27,7 @@ pub(super) const SPECS: &[Spec] = &[
 const BZPOPMIN: Spec = Spec {
     name: "bzpopmin",
     arity: -3,
-    keys: &[KeySpec {
-        flags: key::RW | key::ACCESS | key::DELETE,
-        begin: Begin::Index(1),
-        find: Find::Range { last: -2, step: 1 },
-    }],
+    keys: wait::KEYS_AND_TIMEOUT,
     flags: flag::WRITE | flag::NOSCRIPT | flag::BLOCKING | flag::FAST,
     acl: acl::SORTEDSET,
     since: "5.0.0",
@@ -36,27 +35,12 @@ const BZPOPMIN: Spec = Spec {
     summary: "Removes the member with the lowest score from one of several sorted sets, waiting for one if need be.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
     syntax: "key [key ...] timeout",
-    run: Run::Keys(|args, locked, reply| wait::for_first(Kind::ZSet, pop_min, args, locked, reply)),
+    run: Run::Keys(|args, locked, reply| {
+        let serve: Serve = |args, key, locked, reply| pop(End::Min, args.db(), key, locked, reply);
+        wait::for_first(Kind::ZSet, serve, args, locked, reply)
+    }),
     ..Spec::DEFAULT
 };
-
-fn pop_min(
-    args: &mut Args<'_>,
-    key: &[u8],
-    locked: &mut Locked<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Option<Effect>, Refusal> {
-    pop(End::Min, args.db(), key, locked, reply)
-}
-
-fn pop_max(
-    args: &mut Args<'_>,
-    key: &[u8],
-    locked: &mut Locked<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Option<Effect>, Refusal> {
-    pop(End::Max, args.db(), key, locked, reply)
-}
 
 /// Removes one member and answers with it; none, and no answer, if there is none.
 fn pop(

@@ -12,10 +12,29 @@
 
 use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::Args;
+use crate::exec::{Args, Group, KeySpec, Spec, acl, flag, key};
 use crate::table::{Entry, Locked};
 use crate::value::zset::Thresholds;
 use crate::value::{Set, TextRef, ValueRef, ZSet};
+
+/// What the rows of ZUNION, ZINTER and ZDIFF say alike.
+pub(super) const READS: Spec = Spec {
+    arity: -3,
+    keys: &[KeySpec::counted(1, key::RO | key::ACCESS)],
+    flags: flag::READONLY | flag::MOVABLEKEYS,
+    acl: acl::SORTEDSET,
+    since: "6.2.0",
+    group: Group::SortedSet,
+    ..Spec::DEFAULT
+};
+
+/// What those say alike that store the result.
+pub(super) const STORES: Spec = Spec {
+    arity: -4,
+    keys: &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::counted(2, key::RO | key::ACCESS)],
+    flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
+    ..READS
+};
 
 /// Which options a command takes.
 #[derive(Clone, Copy)]

@@ -1,10 +1,10 @@
 //! ZDIFF numkeys key [key ...] — the members that only the first of the sorted sets has; ZDIFFSTORE keeps them at a key.
 
-use super::combine::{Inputs, Takes};
+use super::combine::{Inputs, READS, STORES, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::first_is_much;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+use crate::exec::rules::first_is_much;
+use crate::exec::{Args, Effect, Many, Run, Spec};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
 
@@ -12,41 +12,22 @@ pub(super) const SPECS: &[Spec] = &[
     ZDIFF,
     Spec {
         name: "zdiffstore",
-        arity: -4,
-        keys: &[
-            KeySpec::at(1, key::OW | key::UPDATE),
-            KeySpec {
-                flags: key::RO | key::ACCESS,
-                begin: Begin::Index(2),
-                find: Find::Count { at: 0, first: 1, step: 1 },
-            },
-        ],
-        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
         summary: "Stores the members that only the first of several sorted sets has.",
+        complexity: ZDIFF.complexity,
         syntax: "destination numkeys key [key ...]",
         run: Run::Keys(zdiffstore),
-        ..ZDIFF
+        ..STORES
     },
 ];
 
 const ZDIFF: Spec = Spec {
     name: "zdiff",
-    arity: -3,
-    keys: &[KeySpec {
-        flags: key::RO | key::ACCESS,
-        begin: Begin::Index(1),
-        find: Find::Count { at: 0, first: 1, step: 1 },
-    }],
-    flags: flag::READONLY | flag::MOVABLEKEYS,
-    acl: acl::SORTEDSET,
-    since: "6.2.0",
-    group: Group::SortedSet,
     summary: "Returns the members that only the first of several sorted sets has.",
     complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size \
                  of the first set, and K is the size of the result set.",
     syntax: "numkeys key [key ...] [WITHSCORES]",
     run: Run::ReadMany(Many { read: zdiff, reads_much: first_is_much }),
-    ..Spec::DEFAULT
+    ..READS
 };
 
 fn zdiff(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {

@@ -3,11 +3,11 @@
 //!
 //! What the options mean, see `combine`. The members of the smallest set are looked up in the others.
 
-use super::combine::{Inputs, Takes};
+use super::combine::{Inputs, READS, STORES, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::fewest_are_much;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+use crate::exec::rules::fewest_are_much;
+use crate::exec::{Args, Effect, Many, Run, Spec};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
 
@@ -21,46 +21,27 @@ pub(super) const SPECS: &[Spec] = &[
                      sets.",
         syntax: "numkeys key [key ...] [LIMIT limit]",
         run: Run::ReadMany(Many { read: zintercard, reads_much: fewest_are_much }),
-        ..ZINTER
+        ..READS
     },
     Spec {
         name: "zinterstore",
-        arity: -4,
-        keys: &[
-            KeySpec::at(1, key::OW | key::UPDATE),
-            KeySpec {
-                flags: key::RO | key::ACCESS,
-                begin: Begin::Index(2),
-                find: Find::Count { at: 0, first: 1, step: 1 },
-            },
-        ],
-        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
         since: "2.0.0",
         summary: "Stores the members that all of several sorted sets have.",
+        complexity: ZINTER.complexity,
         syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
         run: Run::Keys(zinterstore),
-        ..ZINTER
+        ..STORES
     },
 ];
 
 const ZINTER: Spec = Spec {
     name: "zinter",
-    arity: -3,
-    keys: &[KeySpec {
-        flags: key::RO | key::ACCESS,
-        begin: Begin::Index(1),
-        find: Find::Count { at: 0, first: 1, step: 1 },
-    }],
-    flags: flag::READONLY | flag::MOVABLEKEYS,
-    acl: acl::SORTEDSET,
-    since: "6.2.0",
-    group: Group::SortedSet,
     summary: "Returns the members that all of several sorted sets have.",
     complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input \
                  sorted sets and M being the number of elements in the resulting sorted set.",
     syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
     run: Run::ReadMany(Many { read: zinter, reads_much: fewest_are_much }),
-    ..Spec::DEFAULT
+    ..READS
 };
 
 fn zinter(args: &mut Args<'_>, entries: &[Option<&Entry>], reply: &mut Reply<'_>) -> Result<(), Refusal> {

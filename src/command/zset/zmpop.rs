@@ -4,105 +4,56 @@
 //! it came down to.
 
 use super::zpop::End;
-use crate::base::number;
 use crate::base::refusal::Refusal;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Run, Spec, acl, flag, key};
+use crate::command::mpop;
+use crate::exec::{Args, Effect, Group, Run, Spec, acl};
 use crate::resp::reply::Reply;
-use crate::table::Locked;
+use crate::table::Slot;
+use crate::value::Kind;
 
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zmpop",
-    arity: -4,
-    keys: &[KeySpec {
-        flags: key::RW | key::ACCESS | key::DELETE,
-        begin: Begin::Index(1),
-        find: Find::Count { at: 0, first: 1, step: 1 },
-    }],
-    flags: flag::WRITE | flag::MOVABLEKEYS,
     acl: acl::SORTEDSET,
-    since: "7.0.0",
     group: Group::SortedSet,
     summary: "Removes members from the first of several sorted sets that is not empty and returns them.",
     complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the \
                  sorted set, and M being the number of elements popped.",
     syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
-    run: Run::Keys(zmpop),
-    ..Spec::DEFAULT
+    run: Run::Keys(mpop::pop::<End>),
+    ..mpop::POPS
 }];
 
-fn zmpop(args: &mut Args<'_>, locked: &mut Locked<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
-    let request = Request::read(args)?;
-    match request.pop(args.db(), locked, reply)? {
-        Effect::None => {
-            reply.null_array();
-            Ok(Effect::None)
-        }
-        effect => Ok(effect),
-    }
-}
+impl mpop::End for End {
+    const KIND: Kind = Kind::ZSet;
 
-/// What is to be removed, and from where.
-pub(super) struct Request<'a> {
-    pub(super) keys: Vec<&'a [u8]>,
-    pub(super) end: End,
-    pub(super) count: usize,
-}
-
-impl<'a> Request<'a> {
-    /// Reads the arguments from the number of keys on.
-    pub(super) fn read(args: &mut Args<'a>) -> Result<Self, Refusal> {
-        let number = positive(args.word()?, "ERR numkeys should be greater than 0")?;
-        if number >= args.left() {
-            return Err(Refusal::Syntax);
+    fn read(args: &mut Args<'_>) -> Result<Self, Refusal> {
+        match () {
+            () if args.accept("MIN") => Ok(End::Min),
+            () if args.accept("MAX") => Ok(End::Max),
+            () => Err(Refusal::Syntax),
         }
-        let mut keys = Vec::with_capacity(number);
-        while keys.len() < number {
-            keys.push(args.word()?);
-        }
-        let end = match () {
-            () if args.accept("MIN") => End::Min,
-            () if args.accept("MAX") => End::Max,
-            () => return Err(Refusal::Syntax),
-        };
-        let count = match args.accept("COUNT") {
-            true => positive(args.word()?, "ERR count should be greater than 0")?,
-            false => 1,
-        };
-        args.end()?;
-        Ok(Request { keys, end, count })
     }
 
-    /// Removes members from the first key that has any, and answers. Without such a key there is no effect, and no
-    /// answer yet.
-    pub(super) fn pop(
-        &self,
-        db: usize,
-        locked: &mut Locked<'_>,
+    fn take(
+        self,
+        most: usize,
+        slot: &mut Slot<'_>,
         reply: &mut Reply<'_>,
-    ) -> Result<Effect, Refusal> {
-        for key in &self.keys {
-            let popped = self.end.pop_and_tell(&mut locked.slot(db, key), self.count)?;
-            if popped.is_empty() {
-                continue;
-            }
-            reply.array(2);
-            reply.bulk(key);
-            reply.array(popped.len());
-            for (member, score) in &popped {
-                reply.array(2);
-                reply.bulk(member);
-                reply.double(*score);
-            }
-            let count = itoa::Buffer::new().format(popped.len()).to_owned();
-            return Ok(Effect::instead([self.end.command(), key, count.as_bytes()]));
+    ) -> Result<Option<Effect>, Refusal> {
+        let popped = self.pop_and_tell(slot, most)?;
+        if popped.is_empty() {
+            return Ok(None);
         }
-        Ok(Effect::None)
+        let key = slot.key();
+        reply.array(2);
+        reply.bulk(key);
+        reply.array(popped.len());
+        for (member, score) in &popped {
+            reply.array(2);
+            reply.bulk(member);
+            reply.double(*score);
+        }
+        let mut number = itoa::Buffer::new();
+        Ok(Some(Effect::instead([self.command(), key, number.format(popped.len()).as_bytes()])))
     }
-}
-
-fn positive(word: &[u8], refusal: &'static str) -> Result<usize, Refusal> {
-    number::parse_i64(word)
-        .and_then(|number| usize::try_from(number).ok())
-        .filter(|&number| number > 0)
-        .ok_or(Refusal::line(refusal))
 }

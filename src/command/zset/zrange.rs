@@ -5,7 +5,7 @@
 use super::window::{By, Form, Window};
 use super::{answer, zset_of};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::is_much;
+use crate::exec::rules::is_much;
 use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;

@@ -2,55 +2,33 @@
 //!
 //! What the options mean, see `combine`.
 
-use super::combine::{Inputs, Takes};
+use super::combine::{Inputs, READS, STORES, Takes};
 use super::{answer, store};
 use crate::base::refusal::Refusal;
-use crate::exec::spec::all_are_much;
-use crate::exec::{Args, Begin, Effect, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+use crate::exec::rules::all_are_much;
+use crate::exec::{Args, Effect, Many, Run, Spec};
 use crate::resp::reply::Reply;
 use crate::table::{Entry, Locked};
 
 pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "zunion",
-        arity: -3,
-        keys: &[KeySpec {
-            flags: key::RO | key::ACCESS,
-            begin: Begin::Index(1),
-            find: Find::Count { at: 0, first: 1, step: 1 },
-        }],
-        flags: flag::READONLY | flag::MOVABLEKEYS,
-        acl: acl::SORTEDSET,
-        since: "6.2.0",
-        group: Group::SortedSet,
         summary: "Returns the members that any of several sorted sets has.",
         complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
                      number of elements in the resulting sorted set.",
         syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
         run: Run::ReadMany(Many { read: zunion, reads_much: all_are_much }),
-        ..Spec::DEFAULT
+        ..READS
     },
     Spec {
         name: "zunionstore",
-        arity: -4,
-        keys: &[
-            KeySpec::at(1, key::OW | key::UPDATE),
-            KeySpec {
-                flags: key::RO | key::ACCESS,
-                begin: Begin::Index(2),
-                find: Find::Count { at: 0, first: 1, step: 1 },
-            },
-        ],
-        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
-        acl: acl::SORTEDSET,
         since: "2.0.0",
-        group: Group::SortedSet,
         summary: "Stores the members that any of several sorted sets has.",
         complexity: "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
                      number of elements in the resulting sorted set.",
         syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
         run: Run::Keys(zunionstore),
-        ..Spec::DEFAULT
+        ..STORES
     },
 ];
 

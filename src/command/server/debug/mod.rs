@@ -240,7 +240,7 @@ fn order(
     }
     let (done, result) = oneshot::channel();
     ctx.mailbox.post(order(done));
-    Ok(Effect::Wait(Box::new(Wait { until: Until::Job(result), deadline: None, then })))
+    Ok(Wait::effect(Until::Job(result), None, then))
 }
 
 fn tell(woken: &Woken, failed: &str, reply: &mut Reply<'_>) {
