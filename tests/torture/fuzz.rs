@@ -9,6 +9,8 @@ use super::report::{Order, Outcome};
 
 /// Longer than this for a few kilobytes is a hang.
 const STEP_MAX: Duration = Duration::from_secs(1);
+/// What took so long is tried so often again.
+const AGAIN: usize = 3;
 const LEN_MAX: usize = 4096;
 /// Inputs kept as a beginning of others.
 const POOL_MAX: usize = 200;
@@ -22,12 +24,17 @@ pub(crate) fn run(order: &Order) -> Outcome {
         for ((name, body, _), pool) in TARGETS.iter().zip(&mut pools) {
             for _ in 0..500 {
                 let input = mutate(pool, &mut dice);
-                let began = Instant::now();
-                if catch_unwind(AssertUnwindSafe(|| body(&input))).is_err() {
-                    outcome.fail(format!("{name} panics at {}", input.escape_ascii()));
-                }
-                if began.elapsed() > STEP_MAX {
-                    outcome.fail(format!("{name} takes {:?} for {}", began.elapsed(), input.escape_ascii()));
+                let mut once = || {
+                    let began = Instant::now();
+                    if catch_unwind(AssertUnwindSafe(|| body(&input))).is_err() {
+                        outcome.fail(format!("{name} panics at {}", input.escape_ascii()));
+                    }
+                    began.elapsed()
+                };
+                let took = once();
+                // On a machine that has no time for us anything may take long, but hardly every time.
+                if took > STEP_MAX && (0..AGAIN).all(|_| once() > STEP_MAX) {
+                    outcome.fail(format!("{name} takes {took:?} for {}", input.escape_ascii()));
                 }
                 outcome.count(name, 1);
                 if pool.len() < POOL_MAX {
