@@ -4,9 +4,11 @@
 //! them in all that it reserves. But then the first byte that is touched within 2 MiB takes all of them, and the allocator
 //! keeps threads and sizes apart: an empty server occupied 10 MB for the 1.5 that it used. So the heap begins with small
 //! pages, and a stretch of 2 MiB that has become full is made one huge page, by a thread that serves nobody. That costs no
-//! memory, and no client waits longer than for the copying of 2 MiB, which is a fraction of a millisecond.
+//! memory, but whoever needs a new page meanwhile waits for the copying of 2 MiB: for a millisecond, and for several on a
+//! machine that is busy. So it is done a few stretches at a time, and only when memory is calm: while it grows fast, new pages
+//! are needed all the time.
 //!
-//! Once [`COPIED_MAX`] bytes were made huge in this way, the kernel is left to give huge pages at the first touch: what that
+//! Once [`COPIED_MAX`] bytes are full, the kernel is left to give huge pages at the first touch from there on: what that
 //! takes too early is a small part by then, and copying all of a large heap would be waste.
 //!
 //! Everything here is advice to the kernel. Where it is not taken, memory stays in small pages and nothing else is different.
@@ -17,6 +19,7 @@
 )]
 
 use std::ops::Range;
+use std::time::Duration;
 
 /// Bytes of a huge page.
 const HUGE: usize = 2 << 20;
@@ -28,13 +31,17 @@ const PAGES: usize = HUGE / SMALL;
 const FULL: usize = PAGES - PAGES / 16;
 /// After so many bytes the kernel goes on.
 const COPIED_MAX: usize = 256 << 20;
+/// Stretches that are made huge one after the other, and the time between two of them, in which others get their pages.
+const AT_ONCE: usize = 4;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Watches over one reserved range of memory.
 pub struct HugePages {
     /// Address of the first stretch.
     start: usize,
-    /// Whether a stretch is huge; empty when the kernel was left to it.
+    /// Whether a stretch is huge. Those that the kernel was left to are not in it any more.
     huge: Vec<bool>,
+    is_left_to_kernel: bool,
 }
 
 impl HugePages {
@@ -44,7 +51,7 @@ impl HugePages {
     pub fn over(reserved: Range<usize>) -> Option<HugePages> {
         let start = reserved.start.next_multiple_of(HUGE);
         let stretches = reserved.end.saturating_sub(start) / HUGE;
-        let pages = HugePages { start, huge: vec![false; stretches] };
+        let pages = HugePages { start, huge: vec![false; stretches], is_left_to_kernel: false };
         (stretches > 0 && advice::page_size() == SMALL && advice::small(pages.range(0..stretches)))
             .then_some(pages)
     }
@@ -66,27 +73,44 @@ impl HugePages {
         }
     }
 
-    /// Makes huge what has become full since the last time.
-    pub fn tend(&mut self) {
-        self.tend_up_to(COPIED_MAX);
+    /// Makes huge some of what has become full, if memory is calm. True when some is left.
+    pub fn tend(&mut self, is_calm: bool) -> bool {
+        self.tend_up_to(COPIED_MAX, is_calm)
     }
 
-    fn tend_up_to(&mut self, copied_max: usize) {
-        let mut copied = 0;
+    fn tend_up_to(&mut self, copied_max: usize, is_calm: bool) -> bool {
+        let (mut full, mut made, mut is_left, mut touched) = (0, 0, false, 0);
         for nth in 0..self.huge.len() {
             let stretch = self.range(nth..nth + 1);
             let resident = advice::resident(stretch.clone());
             // What the allocator has given back in part consists of small pages again.
             self.huge[nth] &= resident == PAGES;
-            if !self.huge[nth] && resident >= FULL {
-                self.huge[nth] = advice::huge(stretch);
+            if resident > 0 {
+                touched = nth + 1;
             }
-            copied += if self.huge[nth] { HUGE } else { 0 };
+            if resident < FULL {
+                continue;
+            }
+            full += HUGE;
+            if !self.huge[nth] && is_calm && made < AT_ONCE {
+                if made > 0 {
+                    std::thread::sleep(PAUSE);
+                }
+                self.huge[nth] = advice::huge(stretch);
+                made += 1;
+            }
+            is_left |= !self.huge[nth];
         }
-        if copied >= copied_max {
+        if full >= copied_max && !self.is_left_to_kernel {
+            advice::huge_from_now_on(self.range(touched..self.huge.len()));
+            self.huge.truncate(touched);
+            self.is_left_to_kernel = true;
+        }
+        if self.is_left_to_kernel && !is_left {
             advice::huge_from_now_on(self.range(0..self.huge.len()));
             self.huge = Vec::new();
         }
+        is_left
     }
 
     fn range(&self, stretches: Range<usize>) -> Range<usize> {
@@ -198,12 +222,14 @@ mod tests {
         // The first stretch and a page of the second.
         memory.resize(before + HUGE + SMALL, 7);
         assert!(advice::resident(pages.range(1..2)) <= 2, "the kernel gave more than was touched");
-        pages.tend();
+        pages.tend(true);
         assert_eq!(pages.huge[1..], [false, false, false]);
         assert_eq!(advice::resident(pages.range(0..1)), PAGES);
         assert!(advice::resident(pages.range(1..2)) <= 2);
         memory.resize(before + 2 * HUGE, 7);
-        pages.tend();
+        assert!(pages.tend(false), "it grows: the second has to wait");
+        assert!(!pages.huge[1]);
+        pages.tend(true);
         assert_eq!(pages.huge[2..], [false, false]);
         assert_eq!(pages.huge[0], pages.huge[1]);
         assert!(memory.iter().all(|&byte| byte == 7));
@@ -216,16 +242,29 @@ mod tests {
         // Some kernels make nothing huge, and then nothing is copied; others may have to be asked again.
         let may_copy = advice::huge(pages.range(0..1));
         let mut all_are_huge = || {
-            pages.tend_up_to(5 * HUGE);
+            pages.tend_up_to(5 * HUGE, true);
             pages.huge.len() == 4 && pages.huge.iter().all(|&is_huge| is_huge)
         };
         let is_copied = (0..100).any(|_| all_are_huge());
         assert!(is_copied || !may_copy);
-        pages.tend_up_to(4 * HUGE);
+        assert!(!pages.is_left_to_kernel);
+        pages.tend_up_to(4 * HUGE, true);
+        assert!(pages.is_left_to_kernel);
         assert_eq!(pages.huge.is_empty(), is_copied);
-        pages.tend_up_to(0);
-        assert!(pages.huge.is_empty());
         assert!(memory.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn what_grows_fast_is_left_to_the_kernel_from_where_it_is() {
+        let (mut memory, mut pages) = watched();
+        let before = pages.start - memory.as_ptr() as usize;
+        memory.resize(before + 2 * HUGE, 7);
+        assert!(pages.tend_up_to(2 * HUGE, false));
+        assert!(pages.is_left_to_kernel);
+        assert_eq!(pages.huge, [false, false], "these are still to be made huge, when there is time");
+        memory.resize(before + 3 * HUGE, 7);
+        assert!(pages.tend_up_to(2 * HUGE, false));
+        assert_eq!(pages.huge, [false, false]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! objects and bytes: it is memory in use.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,6 +20,8 @@ pub struct Freer {
     thread: Background,
     counts: Arc<Counts>,
     pages: Arc<Mutex<Option<HugePages>>>,
+    /// Full stretches were not made huge yet.
+    pages_left: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -31,7 +33,12 @@ struct Counts {
 
 impl Default for Freer {
     fn default() -> Self {
-        Freer { thread: Background::new("free"), counts: Arc::default(), pages: Arc::default() }
+        Freer {
+            thread: Background::new("free"),
+            counts: Arc::default(),
+            pages: Arc::default(),
+            pages_left: Arc::default(),
+        }
     }
 }
 
@@ -64,10 +71,19 @@ impl Freer {
         *self.pages.lock() = Some(pages);
     }
 
-    /// Has full stretches of memory made huge pages.
-    pub fn tend_pages(&self) {
-        let pages = self.pages.clone();
-        self.thread.run(Box::new(move || pages.lock().iter_mut().for_each(HugePages::tend)));
+    /// Has full stretches of memory made huge pages, if memory is calm.
+    pub fn tend_pages(&self, is_calm: bool) {
+        let (pages, left) = (self.pages.clone(), self.pages_left.clone());
+        self.thread.run(Box::new(move || {
+            if let Some(pages) = &mut *pages.lock() {
+                left.store(pages.tend(is_calm), Ordering::Relaxed);
+            }
+        }));
+    }
+
+    /// True when there are full stretches that were not made huge yet.
+    pub fn has_pages_left(&self) -> bool {
+        self.pages_left.load(Ordering::Relaxed)
     }
 
     /// Objects that wait to be freed.

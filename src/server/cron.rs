@@ -47,8 +47,8 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         if reclaimer.is_due(ctx.memory_used.load(Relaxed), ctx.freer.pending_bytes()) {
             ctx.freer.give_back();
         }
-        if pages.are_due(ctx.memory_used.load(Relaxed), round) {
-            ctx.freer.tend_pages();
+        if let Some(due) = pages.due(ctx.memory_used.load(Relaxed), ctx.freer.has_pages_left(), round) {
+            ctx.freer.tend_pages(due.is_calm);
         }
         outage::prepare(&ctx, now);
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {

@@ -33,22 +33,34 @@ impl Reclaimer {
 const CHANGE_MIN: u64 = 1024 * 1024;
 /// Rounds after which they are looked at in any case: what is not counted as used takes memory as well.
 const ROUNDS: u64 = 100;
+/// A change in bytes from one round to the next, up to which memory is calm: 10 MB a second.
+const CALM_MAX: u64 = 1024 * 1024;
 
 /// Watches how much memory has changed.
 #[derive(Default)]
 pub(super) struct Pages {
-    /// What was in use at the last look.
+    /// What was in use at the last look at the pages, and in the last round.
     seen: u64,
+    last: u64,
+}
+
+/// What is to be done about pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Memory is calm, so that there is time to make huge pages.
+    pub(super) is_calm: bool,
 }
 
 impl Pages {
-    /// True when the pages should be looked at now.
-    pub(super) fn are_due(&mut self, used: u64, round: u64) -> bool {
-        let are_due = used.abs_diff(self.seen) >= CHANGE_MIN || round.is_multiple_of(ROUNDS);
-        if are_due {
-            self.seen = used;
+    /// Whether the pages should be looked at now, of which some are `left` from the last look.
+    pub(super) fn due(&mut self, used: u64, left: bool, round: u64) -> Option<Due> {
+        let is_calm = used.abs_diff(std::mem::replace(&mut self.last, used)) <= CALM_MAX;
+        let has_changed = used.abs_diff(self.seen) >= CHANGE_MIN;
+        if !has_changed && !(left && is_calm) && !round.is_multiple_of(ROUNDS) {
+            return None;
         }
-        are_due
+        self.seen = used;
+        Some(Due { is_calm })
     }
 }
 
@@ -74,11 +86,17 @@ mod tests {
     #[test]
     fn pages_are_looked_at_after_a_change_and_now_and_then() {
         let mut pages = Pages::default();
-        assert!(pages.are_due(0, 0));
-        assert!(!pages.are_due(CHANGE_MIN - 1, 1));
-        assert!(pages.are_due(CHANGE_MIN, 2));
-        assert!(!pages.are_due(CHANGE_MIN, 3));
-        assert!(pages.are_due(0, 4));
-        assert!(pages.are_due(0, ROUNDS));
+        let mut due = |used, left, round| pages.due(used, left, round).map(|due| due.is_calm);
+        assert_eq!(due(0, false, 0), Some(true));
+        assert_eq!(due(CHANGE_MIN - 1, false, 1), None);
+        assert_eq!(due(CHANGE_MIN, false, 2), Some(true));
+        assert_eq!(due(CHANGE_MIN, false, 3), None);
+        assert_eq!(due(CHANGE_MIN, true, 4), Some(true));
+        assert_eq!(due(0, false, 5), Some(true));
+        assert_eq!(due(0, false, ROUNDS), Some(true));
+        // While it grows fast there is no time.
+        assert_eq!(due(2 * CALM_MAX, true, ROUNDS + 1), Some(false));
+        assert_eq!(due(4 * CALM_MAX, true, ROUNDS + 2), Some(false));
+        assert_eq!(due(4 * CALM_MAX, true, ROUNDS + 3), Some(true));
     }
 }
