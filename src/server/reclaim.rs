@@ -56,11 +56,11 @@ impl Pages {
     pub(super) fn due(&mut self, used: u64, left: bool, round: u64) -> Option<Due> {
         let is_calm = used.abs_diff(std::mem::replace(&mut self.last, used)) <= CALM_MAX;
         let has_changed = used.abs_diff(self.seen) >= CHANGE_MIN;
-        if !has_changed && !(left && is_calm) && !round.is_multiple_of(ROUNDS) {
-            return None;
-        }
-        self.seen = used;
-        Some(Due { is_calm })
+        let are_due = has_changed || (left && is_calm) || round.is_multiple_of(ROUNDS);
+        are_due.then(|| {
+            self.seen = used;
+            Due { is_calm }
+        })
     }
 }
 
