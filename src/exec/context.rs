@@ -153,7 +153,7 @@ pub struct Saves {
     pub saving: AtomicBool,
     /// The log is being rewritten.
     pub rewriting: AtomicBool,
-    /// A rewrite will begin when the save under way has ended.
+    /// A rewrite was asked for, and will begin when what is under way has ended.
     pub rewrite_scheduled: AtomicBool,
     /// Unix seconds of the last successful save, or of the start.
     pub last_save: AtomicI64,

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use tokio::sync::mpsc;
 
@@ -73,7 +73,8 @@ pub fn rewrite(jobs: &Jobs) -> Result<(), String> {
     let ctx = &jobs.ctx;
     let began = ctx.clock.unix_ms();
     ctx.saves.rewriting.store(true, Relaxed);
-    ctx.saves.rewrite_scheduled.store(false, Relaxed);
+    // After that, so that who looks at this first always sees one of the two.
+    ctx.saves.rewrite_scheduled.store(false, Release);
     ctx.saves.began.store(began / 1000, Relaxed);
     let result = rewrite_log(jobs);
     let now = ctx.clock.unix_ms();

@@ -50,6 +50,7 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
             }
             Order::Rewrite { done } => {
                 if ctx.saves.rewriting.swap(true, Relaxed) {
+                    ctx.saves.rewrite_scheduled.store(false, Relaxed);
                     answer(done, Err("Background append only file rewriting already in progress".to_owned()));
                     continue;
                 }

@@ -27,6 +27,8 @@ fn bgrewriteaof(
     if ctx.saves.rewriting.load(Relaxed) {
         return Err(Refusal::err("Background append only file rewriting already in progress"));
     }
+    // Whoever asks INFO next must not take it for done already.
+    ctx.saves.rewrite_scheduled.store(true, Relaxed);
     ctx.mailbox.post(Order::Rewrite { done: None });
     // The order is carried out after this turn and after a snapshot under way.
     let planned = ctx.saves.saving.load(Relaxed) || session.in_exec;

@@ -89,9 +89,13 @@ fn bgsave(
     }
     // Nobody waits for the result: INFO shows it.
     let (done, _) = oneshot::channel();
-    ctx.mailbox.post(Order::Save { done });
     // The order is carried out after this turn, so inside EXEC it is never more than planned.
     let planned = rewriting || session.in_exec;
+    // Whoever asks INFO next must not take it for done already.
+    if !planned {
+        ctx.saves.saving.store(true, Relaxed);
+    }
+    ctx.mailbox.post(Order::Save { done });
     reply.simple(if planned { "Background saving scheduled" } else { "Background saving started" });
     Ok(Effect::None)
 }

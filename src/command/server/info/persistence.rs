@@ -1,6 +1,6 @@
 //! INFO persistence: loading, snapshots and the log.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::Page;
 use crate::exec::Context;
@@ -8,6 +8,7 @@ use crate::exec::footprint::percent;
 
 pub(super) fn write(ctx: &Context, page: &mut Page) {
     let (saves, now) = (&ctx.saves, ctx.clock.unix_ms() / 1000);
+    let scheduled = saves.rewrite_scheduled.load(Acquire);
     let (saving, rewriting) = (saves.saving.load(Relaxed), saves.rewriting.load(Relaxed));
     let since = |under_way: bool| if under_way { (now - saves.began.load(Relaxed)).max(0) } else { -1 };
     let changes = ctx.stats.sum(|seat| &seat.changes).saturating_sub(saves.changes_at_save.load(Relaxed));
@@ -26,7 +27,7 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.zeros(&["rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
     page.field("aof_enabled", u8::from(ctx.log.is_on()));
     page.field("aof_rewrite_in_progress", u8::from(rewriting));
-    page.field("aof_rewrite_scheduled", u8::from(saves.rewrite_scheduled.load(Relaxed)));
+    page.field("aof_rewrite_scheduled", u8::from(scheduled));
     page.field("aof_last_rewrite_time_sec", saves.last_rewrite_seconds.load(Relaxed));
     page.field("aof_current_rewrite_time_sec", since(rewriting));
     page.field("aof_last_bgrewrite_status", status(saves.last_rewrite_ok.load(Relaxed)));
@@ -37,7 +38,7 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     if ctx.log.is_on() {
         page.field("aof_current_size", log.current_size);
         page.field("aof_base_size", log.base_size);
-        page.field("aof_pending_rewrite", u8::from(saves.rewrite_scheduled.load(Relaxed)));
+        page.field("aof_pending_rewrite", u8::from(scheduled));
         page.field("aof_buffer_length", log.pending_bytes);
         page.field("aof_pending_bio_fsync", u8::from(ctx.log.durable() < ctx.log.written()));
         page.field("aof_delayed_fsync", log.delayed_fsyncs);
