@@ -73,7 +73,7 @@ impl HugePages {
         }
     }
 
-    /// Makes huge some of what has become full, if memory is calm. True when some is left.
+    /// Makes huge some of what has become full, if memory is calm. True when some is left and may soon be made huge.
     pub fn tend(&mut self, is_calm: bool) -> bool {
         self.tend_up_to(COPIED_MAX, is_calm)
     }
@@ -97,7 +97,7 @@ impl HugePages {
                     std::thread::sleep(PAUSE);
                 }
                 self.huge[nth] = advice::huge(stretch);
-                made += 1;
+                made += usize::from(self.huge[nth]);
             }
             is_left |= !self.huge[nth];
         }
@@ -110,7 +110,8 @@ impl HugePages {
             advice::huge_from_now_on(self.range(0..self.huge.len()));
             self.huge = Vec::new();
         }
-        is_left
+        // Where nothing could be made huge, as when the kernel finds no room, it is no use to ask again at once.
+        is_left && (made > 0 || !is_calm)
     }
 
     fn range(&self, stretches: Range<usize>) -> Range<usize> {
