@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use pinstripe::base::hash::Seed;
-use pinstripe::table::{Address, Entry, Expiry, Table};
+use pinstripe::table::{AHEAD, Address, Entry, Expiry, Table, look_ahead};
 
 use crate::cases::{BATCH, Case, Named, Order, Staged, key};
 
@@ -21,8 +21,6 @@ pub(crate) const CASES: &[Named] = &[
     Named { name: "table/scan, a page of 100", operations: 100, make: |keys| filled(keys, |_| (), scan) },
 ];
 
-/// As many as the server looks at before it runs them.
-const AHEAD: usize = 16;
 /// A time before which nothing expires here.
 const NOW: i64 = 1_700_000_000_000;
 const VALUE: &[u8] = b"a value that takes thirty-two by";
@@ -83,13 +81,9 @@ fn get(state: &mut Filled) {
 fn get_ahead(state: &mut Filled) {
     let table = &state.table;
     for keys in state.picked.chunks(AHEAD) {
-        let mut addresses = [table.address(0, b""); AHEAD];
-        for (address, key) in addresses.iter_mut().zip(keys) {
-            *address = table.address(0, key);
-            table.prefetch_stripe(*address);
-        }
-        addresses.iter().for_each(|address| table.prefetch_bucket(*address));
-        addresses.iter().for_each(|address| table.prefetch_entry(*address));
+        let addresses: Vec<_> = keys.iter().map(|key| table.address(0, key)).collect();
+        let aims: Vec<_> = addresses.iter().map(|address| table.aim(*address)).collect();
+        look_ahead(&aims);
         addresses.iter().zip(keys).for_each(|(address, key)| look(table, *address, key));
     }
 }

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
 
 use crate::config::Config;
 use crate::exec::registry::Command;
@@ -23,14 +24,12 @@ use crate::exec::{Context, limits, replay};
 use crate::log::rdb::{RdbError, Stored};
 use crate::log::record::Seq;
 use crate::resp::request::OwnedRequest;
-use crate::table::{Address, Expiry};
+use crate::table::{self, AHEAD, Address, Expiry};
 
 /// Jobs that are handed over together: so many that the hand-over costs nothing, so few that lanes start soon.
 const CHUNK_JOBS: usize = 512;
 /// Chunks that may wait for a lane. The reader then waits, so that memory stays bounded.
 const QUEUE_CHUNKS: usize = 8;
-/// Keys whose memory is asked for together.
-const AHEAD: usize = 16;
 /// More lanes would only wait for the reader.
 const LANES_MAX: usize = 16;
 
@@ -244,9 +243,8 @@ impl<'s> Worker<'s> {
             if soon.is_empty() {
                 return;
             }
-            soon.iter().for_each(|job| table.prefetch_stripe(job.address));
-            soon.iter().for_each(|job| table.prefetch_bucket(job.address));
-            soon.iter().for_each(|job| table.prefetch_entry(job.address));
+            let aims: SmallVec<[_; AHEAD]> = soon.iter().map(|job| table.aim(job.address)).collect();
+            table::look_ahead(&aims);
             for job in jobs.by_ref().take(AHEAD) {
                 match job.work {
                     Work::Entry(entry) => {

@@ -26,8 +26,15 @@ pub struct Command {
 
 impl Command {
     /// Where the key stands of a command that runs on one key.
+    #[inline]
     pub fn key_at(&self) -> Option<usize> {
         (self.key_at > 0).then_some(self.key_at)
+    }
+
+    /// The key of a command that runs on one key, none where the word is not there.
+    #[inline]
+    pub fn key_of<'r>(&self, request: &Request<'r>) -> Option<&'r [u8]> {
+        request.get(self.key_at()?)
     }
 
     /// Where the key stands of a command that runs on one key: a refusal if it does not, or if the word is not there.

@@ -4,26 +4,27 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arc_swap::Guard;
+use smallvec::SmallVec;
+
 use super::commit::Journal;
 use super::context::Context;
 use super::effect::{Effect, Until, Wait};
+use super::one_key::Access;
 use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, multi, operations, outage, script, tell, tracking, wait};
+use super::{Args, gate, limits, listen, multi, operations, outage, script, tracking, wait};
+use crate::base::bytes;
 use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
-use crate::base::{bytes, event};
 use crate::clients;
 use crate::config::Config;
-use crate::resp::reply::Reply;
-use crate::resp::request::Request;
-use crate::table::{Address, Locked};
-
-/// Requests looked at ahead of their turn: enough misses under way to keep the memory busy, few enough that their lines
-/// are still near when they are needed.
-pub const AHEAD: usize = 16;
+use crate::observe::stats::Seat;
+use crate::resp::reply::{Mark, Reply};
+use crate::resp::request::{Batch, Request};
+use crate::table::{self, AHEAD, Aim, Locked};
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
@@ -42,40 +43,53 @@ pub struct Desk<'c> {
     /// The process.
     pub ctx: &'c Context,
     /// The settings at the beginning of the turn.
-    pub config: Arc<Config>,
+    pub config: Guard<Arc<Config>>,
     seat: usize,
+    counters: &'c Seat,
     /// None while everything stands still, be it for a command of this desk or for a script that takes too long.
     turn: Option<Turn<'c>>,
     /// Wall time at the beginning of the turn; monotonic time then and now, in nanoseconds.
     began: Millis,
     began_nanos: u64,
     elapsed: u64,
+    /// A command that takes so many nanoseconds is worth a note.
+    slow_from: u64,
+    /// Whether the commands that were prepared last may go the short way.
+    quiet: bool,
     /// The hash of the only key of the command about to run, where [`Desk::prepare`] has computed it.
     prepared: Cell<Option<u64>>,
 }
 
 /// A request that was looked at before its turn.
 #[derive(Clone, Copy)]
-pub struct Prepared<'c> {
-    command: &'c Command,
-    hash: Option<u64>,
+pub struct Prepared<'c, 'r> {
+    /// The request.
+    pub request: Request<'r>,
+    pub(super) command: &'c Command,
+    /// Where its only key is, if it has such.
+    pub(super) aim: Option<Aim<'c>>,
 }
 
 /// What [`Desk::prepare`] makes of the requests to come: none of one that cannot be resolved.
-pub type Ahead<'c> = [Option<Prepared<'c>>; AHEAD];
+pub type Ahead<'c, 'r> = [Option<Prepared<'c, 'r>>; AHEAD];
 
 impl<'c> Desk<'c> {
     /// Begins a turn on a seat.
     pub fn new(ctx: &'c Context, seat: usize) -> Self {
         let turn = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue());
         let elapsed = ctx.clock.elapsed_nanos();
-        ctx.stats.seat(seat).turns.add(1);
+        let counters = ctx.stats.seat(seat);
+        counters.turns.add(1);
+        let config = ctx.settings.load();
         let began = ctx.clock.unix_ms();
         outage::prepare(ctx, began);
         Desk {
             ctx,
-            config: Arc::clone(&ctx.settings.load()),
+            slow_from: slow_from(&config),
+            config,
             seat,
+            counters,
+            quiet: false,
             turn,
             began,
             began_nanos: elapsed,
@@ -90,22 +104,24 @@ impl<'c> Desk<'c> {
         self.began + ((self.elapsed - self.began_nanos) / NANOS_PER_MS) as Millis
     }
 
-    /// Looks at requests that will run soon: each command is looked up, its only key hashed, and the memory that it will
+    /// Looks at the requests of a batch that will run soon, `from` this one: each command is looked up, its only key hashed, and the memory that it will
     /// need is asked for, so that the misses of all of them are waited for together.
     pub fn prepare<'r>(
-        &self,
+        &mut self,
         session: &Session,
-        requests: impl Iterator<Item = Request<'r>>,
-        ahead: &mut Ahead<'c>,
+        (batch, bytes): (&'r Batch, &'r [u8]),
+        from: usize,
+        ahead: &mut Ahead<'c, 'r>,
     ) {
+        self.quiet = self.is_quiet(session);
         let table = &self.ctx.table;
-        let mut addresses = [Address::default(); AHEAD];
-        let mut count = 0;
+        let mut aims: SmallVec<[Aim<'c>; AHEAD]> = SmallVec::new();
         // Pipelines mostly repeat themselves: the same name with as many words is the same command.
         let mut last: Option<(Request<'r>, &'c Command)> = None;
         // And so do keys: a queue is pushed to again and again.
-        let mut known: Option<(&'r [u8], Address)> = None;
-        for (request, prepared) in requests.zip(ahead.iter_mut()) {
+        let mut known: Option<(&'r [u8], Aim<'c>)> = None;
+        for (index, prepared) in (from..batch.len()).zip(ahead.iter_mut()) {
+            let request = batch.get(index, bytes);
             let again = last.filter(|(last, _)| last.len() == request.len() && last.name() == request.name());
             let command = match again {
                 Some((_, command)) => command,
@@ -118,38 +134,47 @@ impl<'c> Desk<'c> {
                 },
             };
             last = (!command.is_subcommand).then_some((request, command));
-            let mut hash = None;
-            if let Ok(at) = command.only_key(&request) {
-                let key = request.arg(at);
-                let address = match known {
-                    Some((known, address)) if known == key => address,
-                    _ => {
-                        let address = table.address(session.db, key);
-                        table.prefetch_stripe(address);
-                        addresses[count] = address;
-                        count += 1;
-                        address
-                    }
-                };
-                known = Some((key, address));
-                hash = Some(address.hash());
-            }
-            *prepared = Some(Prepared { command, hash });
+            let aim = command.key_of(&request).map(|key| match known {
+                Some((known, aim)) if known.last() == key.last() && known == key => aim,
+                _ => {
+                    let aim = table.aim(table.address(session.db, key));
+                    aims.push(aim);
+                    known = Some((key, aim));
+                    aim
+                }
+            });
+            *prepared = Some(Prepared { request, command, aim });
         }
-        let addresses = &addresses[..count];
-        addresses.iter().for_each(|address| table.prefetch_bucket(*address));
-        addresses.iter().for_each(|address| table.prefetch_entry(*address));
+        table::look_ahead(&aims);
+    }
+
+    /// Runs a request that was looked at before, and writes its reply.
+    #[inline]
+    pub fn run_prepared(
+        &mut self,
+        session: &mut Session,
+        prepared: &Prepared<'c, '_>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        if self.quiet
+            && let Some(aim) = prepared.aim
+            && let Some(flow) = self.run_quickly(session, prepared, aim, out)
+        {
+            return flow;
+        }
+        self.run(session, &prepared.request, Some(prepared), out)
     }
 
     /// Runs one request and writes its reply. `prepared` is what [`Desk::prepare`] made of this request.
-    #[inline]
     pub fn run(
         &mut self,
         session: &mut Session,
         request: &Request<'_>,
-        prepared: Option<&Prepared<'c>>,
+        prepared: Option<&Prepared<'c, '_>>,
         out: &mut Vec<u8>,
     ) -> Flow {
+        // It may be one after which things are different.
+        self.quiet = false;
         let mark = out.len();
         let flow = self.answer(session, request, prepared, out);
         if out.len() > mark {
@@ -169,13 +194,13 @@ impl<'c> Desk<'c> {
         &mut self,
         session: &mut Session,
         request: &Request<'_>,
-        prepared: Option<&Prepared<'c>>,
+        prepared: Option<&Prepared<'c, '_>>,
         out: &mut Vec<u8>,
     ) -> Flow {
         let mark = out.len();
         let mut reply = Reply::new(out, session.proto);
         let seat = self.ctx.stats.seat(self.seat);
-        self.prepared.set(prepared.and_then(|prepared| prepared.hash));
+        self.prepared.set(prepared.and_then(|prepared| prepared.aim).map(|aim| aim.hash()));
         let resolved = match prepared {
             Some(prepared) => Ok(prepared.command),
             None => self.ctx.registry.resolve(request),
@@ -328,14 +353,10 @@ impl<'c> Desk<'c> {
         } else if journal.last() == 0 && !matches!(outcome, Ok(Effect::Wait(_))) {
             outage::keep_back(ctx, session, need).unwrap_or_else(|refusal| outcome = Err(refusal));
         }
-        self.elapsed = ctx.clock.elapsed_nanos();
-        let took = self.elapsed.saturating_sub(started);
         if ctx.clients.is_monitored() && command.spec.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0 {
             self.feed_monitors(session, request);
         }
-        let seat = ctx.stats.seat(self.seat);
-        seat.ran(command.id, took, outcome.is_err(), self.config.observe.latency_tracking);
-        self.note_slow(command, session, request, took);
+        self.note_run(command, session, request, started, outcome.is_err());
         match outcome {
             Ok(effect) => {
                 if ctx.operations.is_on() {
@@ -344,13 +365,36 @@ impl<'c> Desk<'c> {
                 effect
             }
             Err(refusal) => {
-                reply.rollback(mark);
-                reply.error(refusal.text().as_bytes());
-                seat.errors.add(1);
-                ctx.stats.count_error(&refusal.prefix());
+                self.answer_refusal(&refusal, mark, reply);
                 Effect::None
             }
         }
+    }
+
+    /// Looks at the clock after a command that began at `started`, and counts it.
+    #[inline]
+    pub(super) fn note_run(
+        &mut self,
+        command: &Command,
+        session: &Session,
+        request: &Request<'_>,
+        started: u64,
+        failed: bool,
+    ) {
+        self.elapsed = self.ctx.clock.elapsed_nanos();
+        let took = self.elapsed.saturating_sub(started);
+        self.counters.ran(command.id, took, failed, self.config.observe.latency_tracking);
+        if took >= self.slow_from {
+            self.note_slow(command, session, request, took);
+        }
+    }
+
+    /// Puts the refusal in the place of what the command has answered so far.
+    #[cold]
+    pub(super) fn answer_refusal(&self, refusal: &Refusal, mark: Mark, reply: &mut Reply<'_>) {
+        reply.rollback(mark);
+        reply.error(refusal.text().as_bytes());
+        self.count_refusal(refusal);
     }
 
     /// Gets the command what it may touch, calls its handler, and commits its effect before any lock is let go.
@@ -367,117 +411,22 @@ impl<'c> Desk<'c> {
         let ctx = self.ctx;
         let (db, now) = (session.db, self.now());
         let seat = ctx.stats.seat(self.seat);
-        let config = &*self.config;
-        let chance = self.elapsed ^ session.client.id << 48;
-        let touches = !session.no_touch && !command.spec.has(flag::NO_TOUCH_KEY);
         let (author, reader) = (session.client.id, tracking::reader(session, command));
         match command.spec.run {
-            Run::Read(handler) => {
-                let at = command.only_key(request)?;
-                let key = request.arg(at);
-                let mut args = Args::new(*request, at + 1, db, now, config, chance);
-                let reads_much = command.spec.reads_much.filter(|_| locked.is_none());
-                let mut copy = None;
-                let need = &mut session.need;
-                let mut body = |slot: &mut crate::table::Slot<'_>| {
-                    if let Some(lapsed) = slot.take_lapsed() {
-                        journal.lapsed(db, key, &lapsed);
-                    }
-                    need.saw(journal.seen(slot));
-                    if touches {
-                        slot.mark_used();
-                    }
-                    if slot.exists() {
-                        seat.hits.add(1)
-                    } else {
-                        seat.misses.add(1);
-                        if !command.spec.has(flag::SILENT_MISS) {
-                            slot.tell(event::KEY_MISS);
-                        }
-                    }
-                    if ctx.table.is_heard() {
-                        tell::by_command(ctx, journal, now, slot.take_told());
-                    }
-                    if let (Some(reads_much), Some(entry)) = (reads_much, slot.entry()) {
-                        copy = entry.copy_if_big(|entry| reads_much(request, entry));
-                    }
-                    let outcome =
-                        if copy.is_some() { Ok(()) } else { handler(&mut args, slot.entry(), reply) };
-                    if let Some(reader) = reader {
-                        ctx.tracking.remember(key, slot.hash(), reader);
-                    }
-                    outcome
-                };
-                match locked {
-                    Some(locked) => body(&mut locked.open(db, key)),
-                    None => ctx.table.with_seen(self.address(db, key), key, now, body),
-                }?;
-                if copy.is_some() {
-                    handler(&mut args, copy.as_ref(), reply)?;
-                }
-                Ok(Effect::None)
+            Run::Read(read) => {
+                let access = self.access(db, command, request, locked)?;
+                self.read_one((command, read), session, request, access, journal, reply)
             }
-            Run::Write(handler) => {
-                let at = command.only_key(request)?;
-                let key = request.arg(at);
-                let mut args = Args::new(*request, at + 1, db, now, config, chance);
-                let late = cfg!(feature = "canary-logged-after-unlock") && locked.is_none();
-                let need = &mut session.need;
-                let mut body = |slot: &mut crate::table::Slot<'_>, journal: &mut Journal<'_>| {
-                    if let Some(lapsed) = slot.take_lapsed() {
-                        journal.lapsed(db, key, &lapsed);
-                    }
-                    if touches {
-                        slot.mark_used();
-                    }
-                    slot.by(author);
-                    let outcome = handler(&mut args, slot, reply);
-                    let changed =
-                        outcome.as_ref().is_ok_and(|effect| !late && journal.commit(db, effect, request));
-                    need.saw(journal.seen(slot));
-                    if changed {
-                        seat.changes.add(1);
-                    }
-                    if ctx.table.is_heard() {
-                        tell::by_command(ctx, journal, now, tell::of_write(command, slot, changed));
-                    }
-                    outcome
-                };
-                let Some(locked) = locked else {
-                    let address = self.address(db, key);
-                    let done = ctx.table.with_slot(address, key, now, |slot| {
-                        if slot.is_awaited() {
-                            slot.take_lapsed()
-                                .into_iter()
-                                .for_each(|lapsed| journal.lapsed(db, key, &lapsed));
-                            tell::by_command(ctx, journal, now, slot.take_told());
-                            return None;
-                        }
-                        Some(body(slot, journal))
-                    });
-                    let outcome = done.unwrap_or_else(|| {
-                        // Somebody sleeps on this key, and may need another one to be served.
-                        let mut locked = Locked::new(&ctx.table, std::iter::once(address), now);
-                        let outcome = body(&mut locked.open(db, key), journal);
-                        if !session.in_exec {
-                            self.settle(locked);
-                        }
-                        outcome
-                    });
-                    if late && let Ok(effect) = &outcome {
-                        std::thread::yield_now();
-                        journal.commit(db, effect, request);
-                    }
-                    return outcome;
-                };
-                body(&mut locked.open(db, key), journal)
+            Run::Write(write) => {
+                let access = self.access(db, command, request, locked)?;
+                self.write_one((command, write), session, request, access, journal, reply)
             }
             Run::ReadMany(many) => {
                 self.read_many((command, many), session, request, locked, journal, reply)?;
                 Ok(Effect::None)
             }
             Run::Keys(handler) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
+                let mut args = self.args(*request, skip(request, command), session);
                 let need = &mut session.need;
                 let mut body = |locked: &mut Locked<'_>| {
                     locked.by(author);
@@ -494,7 +443,7 @@ impl<'c> Desk<'c> {
                     match &outcome {
                         Ok(Effect::Wait(wait)) if !session.in_exec => {
                             if let Until::Keys(keys) = &wait.until {
-                                let desk = (self.seat, &self.config);
+                                let desk = (self.seat, &*self.config);
                                 wait::get_in_line(ctx, session, desk, request, keys, &mut locked);
                             }
                         }
@@ -507,12 +456,12 @@ impl<'c> Desk<'c> {
                 body(locked)
             }
             Run::Scan(handler) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
+                let mut args = self.args(*request, skip(request, command), session);
                 handler(&mut args, &ctx.table, reply)?;
                 Ok(Effect::None)
             }
             Run::Host(handler) => {
-                let mut args = Args::new(*request, skip(request, command), db, now, config, chance);
+                let mut args = self.args(*request, skip(request, command), session);
                 let marks = ctx.table.marks();
                 if let Some(reader) = reader {
                     // It locks its keys itself. Remembered before, a change is told that it may have seen already.
@@ -536,6 +485,7 @@ impl<'c> Desk<'c> {
             }
             Run::Script(handler) => {
                 let config = Arc::clone(&self.config);
+                let chance = self.chance(session);
                 let mut args = Args::new(*request, skip(request, command), db, now, &config, chance);
                 self.run_script((handler, command), &mut args, session, journal, reply)
             }
@@ -543,14 +493,54 @@ impl<'c> Desk<'c> {
         }
     }
 
-    /// Where a command's only key lives. The hash may have been computed ahead of its turn; the database is the one
+    /// How a command gets at its only key. The hash may have been computed ahead of its turn; the database is the one
     /// selected now.
     #[inline]
-    fn address(&self, db: usize, key: &[u8]) -> Address {
-        match self.prepared.take() {
-            Some(hash) => self.ctx.table.address_of(db, hash),
-            None => self.ctx.table.address(db, key),
+    fn access<'a, 't>(
+        &'a self,
+        db: usize,
+        command: &Command,
+        request: &Request<'_>,
+        locked: Option<&'a mut Locked<'t>>,
+    ) -> Result<Access<'a, 't>, Refusal> {
+        if let Some(locked) = locked {
+            return Ok(Access::Held(locked));
         }
+        let table = &self.ctx.table;
+        let hash = match self.prepared.take() {
+            Some(hash) => hash,
+            None => table.hash(request.arg(command.only_key(request)?)),
+        };
+        Ok(Access::Free(table.aim(table.address_of(db, hash))))
+    }
+
+    /// A cursor at word `at` of a request, with all that a handler may know.
+    #[inline]
+    pub(super) fn args<'a>(&'a self, request: Request<'a>, at: usize, session: &Session) -> Args<'a> {
+        Args::new(request, at, session.db, self.now(), &self.config, self.chance(session))
+    }
+
+    #[inline]
+    fn chance(&self, session: &Session) -> u64 {
+        self.elapsed ^ session.client.id << 48
+    }
+
+    /// The counters of its seat.
+    #[inline]
+    pub(super) fn counters(&self) -> &'c Seat {
+        self.counters
+    }
+
+    /// The time of the command since the start, in nanoseconds.
+    #[inline]
+    pub(super) fn elapsed(&self) -> u64 {
+        self.elapsed
+    }
+
+    /// Whether it is in a turn: see [`Desk::leave_turn`].
+    #[inline]
+    pub(super) fn is_in_turn(&self) -> bool {
+        self.turn.is_some()
     }
 
     /// Ends the turn and makes everything stand still. To be followed by [`Desk::resume_turn`].
@@ -629,12 +619,12 @@ impl<'c> Desk<'c> {
         self.ctx.clients.feed_monitors(&line, &limits::outbox(&self.config, self.now()));
     }
 
-    #[inline]
+    #[cold]
     fn note_slow(&self, command: &Command, session: &Session, request: &Request<'_>, took: u64) {
         let config = &self.config.observe;
         let micros = took / 1000;
-        let slow = config.slowlog_log_slower_than >= 0 && micros >= config.slowlog_log_slower_than as u64;
-        if slow && !command.spec.has(flag::SKIP_SLOWLOG) {
+        let is_slow = u64::try_from(config.slowlog_log_slower_than).is_ok_and(|limit| micros >= limit);
+        if is_slow && !command.spec.has(flag::SKIP_SLOWLOG) {
             let client = &session.client;
             let who = (client.address.to_string(), client.names().name);
             let words: Vec<&[u8]> = request.iter().collect();
@@ -647,6 +637,16 @@ impl<'c> Desk<'c> {
             self.ctx.latency.record(event, self.now() / 1000, ms, config.latency_monitor_threshold);
         }
     }
+}
+
+/// The least time, in nanoseconds, that one of the logs of what is slow wants to hear of.
+fn slow_from(config: &Config) -> u64 {
+    let observe = &config.observe;
+    let slowlog =
+        u64::try_from(observe.slowlog_log_slower_than).ok().map(|micros| micros.saturating_mul(1000));
+    let monitor = Some(observe.latency_monitor_threshold).filter(|ms| *ms > 0);
+    let monitor = monitor.map(|ms| ms.saturating_mul(NANOS_PER_MS));
+    slowlog.into_iter().chain(monitor).min().unwrap_or(u64::MAX)
 }
 
 impl Drop for Desk<'_> {

@@ -113,9 +113,9 @@ impl Spec {
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Reads one key. The arguments stand after the key.
-    Read(fn(&mut Args<'_>, Option<&Entry>, &mut Reply<'_>) -> Result<(), Refusal>),
+    Read(ReadOne),
     /// Changes one key. The arguments stand after the key.
-    Write(fn(&mut Args<'_>, &mut Slot<'_>, &mut Reply<'_>) -> Result<Effect, Refusal>),
+    Write(WriteOne),
     /// Reads several keys as they are at one time, which are given in the order of the key specifications. The arguments
     /// stand after the name.
     ReadMany(Many),
@@ -132,6 +132,12 @@ pub enum Run {
     /// Has subcommands only.
     Container,
 }
+
+/// A handler that reads one key.
+pub type ReadOne = fn(&mut Args<'_>, Option<&Entry>, &mut Reply<'_>) -> Result<(), Refusal>;
+
+/// A handler that changes one key.
+pub type WriteOne = fn(&mut Args<'_>, &mut Slot<'_>, &mut Reply<'_>) -> Result<Effect, Refusal>;
 
 /// A handler that reads several keys.
 pub type ReadMany = fn(&mut Args<'_>, &[Option<&Entry>], &mut Reply<'_>) -> Result<(), Refusal>;

@@ -448,12 +448,10 @@ impl Entry {
         SLOT_BYTES + self.head().layout().size() + own
     }
 
-    /// Asks for the block's first lines to be brought near.
+    /// Where its block begins, to be prefetched.
     #[inline]
-    pub(super) fn prefetch(&self) {
-        let block: *const u8 = self.0.as_ptr().cast();
-        super::prefetch::line(block);
-        super::prefetch::line(block.wrapping_add(64));
+    pub(super) fn address(&self) -> *const u8 {
+        self.0.as_ptr().cast()
     }
 }
 

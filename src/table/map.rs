@@ -12,7 +12,10 @@
 //! of buckets. SCAN walks in that order. Nothing wraps around: one bucket more than homes stands at the end, and an entry
 //! that finds no room there makes the map grow.
 
+use std::ptr;
+
 use super::entry::Entry;
+use super::prefetch;
 use crate::base::hash::Seed;
 use crate::base::random::Random;
 
@@ -139,20 +142,19 @@ impl Map {
         }
     }
 
-    /// The first entry whose tag fits, to be prefetched. It need not be the right one.
+    /// Where the home bucket of a hash lies, to be prefetched.
     #[inline]
-    pub(super) fn candidate(&self, hash: u64, order: Order) -> Option<&Entry> {
-        let bucket = self.buckets.get(order.home(hash, self.homes()))?;
-        let mask = bucket.matches(tag(hash));
-        if mask == 0 { None } else { bucket.slots.get(mask.trailing_zeros() as usize / 8)?.as_ref() }
+    pub(super) fn home(&self, hash: u64, order: Order) -> *const u8 {
+        let bucket = self.buckets.get(order.home(hash, self.homes()));
+        bucket.map_or(ptr::null(), |bucket| ptr::from_ref(bucket).cast())
     }
 
-    /// Asks for the home bucket of a hash.
+    /// Where the first entry in it lies whose tag fits, to be prefetched. It need not be the right one.
     #[inline]
-    pub(super) fn prefetch_bucket(&self, hash: u64, order: Order) {
-        if let Some(bucket) = self.buckets.get(order.home(hash, self.homes())) {
-            super::prefetch::line(std::ptr::from_ref(bucket).cast());
-        }
+    pub(super) fn candidate(&self, hash: u64, order: Order) -> *const u8 {
+        let Some(bucket) = self.buckets.get(order.home(hash, self.homes())) else { return ptr::null() };
+        let slot = bucket.matches(tag(hash)).trailing_zeros() as usize / 8;
+        bucket.slots.get(slot).and_then(Option::as_ref).map_or(ptr::null(), Entry::address)
     }
 
     #[inline]
@@ -239,7 +241,7 @@ impl Map {
         while let Some(entry) = rest.pop() {
             // Each entry is a cache miss of its own, so the ones to come are asked for in time.
             if let Some(soon) = rest.len().checked_sub(8).and_then(|at| rest.get(at)) {
-                soon.prefetch();
+                prefetch::entry(soon.address());
             }
             let hash = seed.hash(entry.key());
             if let Err(entry) = next.place(entry, hash, order) {

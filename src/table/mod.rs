@@ -13,6 +13,7 @@
 //! and what is still old, and marks it. Every entry alive at the cut is emitted exactly once, with its value then.
 
 pub mod access;
+mod aim;
 pub mod entry;
 pub mod expire;
 mod garbage;
@@ -30,6 +31,7 @@ pub mod told;
 pub mod wait;
 mod watch;
 
+pub use aim::{AHEAD, Aim, look_ahead};
 pub use entry::Entry;
 pub use garbage::Garbage;
 pub use lapsed::Lapsed;
@@ -204,41 +206,6 @@ impl Table {
         1 << self.stripe_bits
     }
 
-    /// First step of a lookup to come: asks for the stripe.
-    #[inline]
-    pub fn prefetch_stripe(&self, address: Address) {
-        let (place, index) = self.locate(address.stripe);
-        if let Some(stripe) = self.databases[place].get().map(|database| &database.stripes[index]) {
-            let line: *const u8 = std::ptr::from_ref(stripe).cast();
-            prefetch::line(line);
-            prefetch::line(line.wrapping_add(64));
-        }
-    }
-
-    /// Second step: asks for the bucket. Passed over where somebody holds the lock.
-    #[inline]
-    pub fn prefetch_bucket(&self, address: Address) {
-        if let Some(stripe) = self.try_lock(address.stripe) {
-            stripe.map().prefetch_bucket(address.hash, self.order());
-        }
-    }
-
-    /// Third step: asks for the entry that is likely to be the right one.
-    #[inline]
-    pub fn prefetch_entry(&self, address: Address) {
-        if let Some(stripe) = self.try_lock(address.stripe)
-            && let Some(entry) = stripe.map().candidate(address.hash, self.order())
-        {
-            entry.prefetch();
-        }
-    }
-
-    #[inline]
-    fn try_lock(&self, stripe: u32) -> Option<MutexGuard<'_, Stripe>> {
-        let (place, index) = self.locate(stripe);
-        self.databases[place].get()?.stripes[index].try_lock()
-    }
-
     /// Runs `body` on the slot of one key, its stripe locked. Where `seq` of the body's effect matters, the body takes
     /// it before it returns.
     #[inline]
@@ -249,9 +216,21 @@ impl Table {
         now: Millis,
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
-        let mut stripe = self.lock(address.stripe);
+        self.with_slot_at(self.aim(address), key, now, body)
+    }
+
+    /// As [`Table::with_slot`], where the stripe was found before.
+    #[inline]
+    pub fn with_slot_at<R>(
+        &self,
+        aim: Aim<'_>,
+        key: &[u8],
+        now: Millis,
+        body: impl FnOnce(&mut Slot<'_>) -> R,
+    ) -> R {
+        let mut stripe = aim.stripe.lock();
         stripe.forget_told();
-        body(&mut Slot::open(self, &mut stripe, key, address.hash, now))
+        body(&mut Slot::open(self, &mut stripe, key, aim.hash, now))
     }
 
     /// As [`Table::with_slot`], for who only reads: see [`Table::hold_expiry`].
@@ -263,9 +242,21 @@ impl Table {
         now: Millis,
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
-        let mut stripe = self.lock(address.stripe);
+        self.with_seen_at(self.aim(address), key, now, body)
+    }
+
+    /// As [`Table::with_seen`], where the stripe was found before.
+    #[inline]
+    pub fn with_seen_at<R>(
+        &self,
+        aim: Aim<'_>,
+        key: &[u8],
+        now: Millis,
+        body: impl FnOnce(&mut Slot<'_>) -> R,
+    ) -> R {
+        let mut stripe = aim.stripe.lock();
         stripe.forget_told();
-        body(&mut Slot::look(self, &mut stripe, key, address.hash, now))
+        body(&mut Slot::look(self, &mut stripe, key, aim.hash, now))
     }
 
     /// Until then, who only reads leaves keys in place whose time has come, though it does not see them: CLIENT PAUSE
@@ -291,6 +282,7 @@ impl Table {
         self.database(place).stripes[index].lock()
     }
 
+    #[inline]
     fn database(&self, place: usize) -> &Database {
         self.databases[place].get_or_init(|| Database {
             stripes: (0..self.stripes())

@@ -5,6 +5,9 @@
 
 #![expect(unsafe_code, reason = "the instruction takes an address; it reads nothing and cannot fault")]
 
+/// A cache line's size.
+pub(super) const LINE: usize = 64;
+
 /// Asks for the cache line at an address, which need not be valid.
 #[inline(always)]
 pub(super) fn line(address: *const u8) {
@@ -20,4 +23,18 @@ pub(super) fn line(address: *const u8) {
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = address;
+}
+
+/// Asks for a stripe, which takes two lines.
+#[inline(always)]
+pub(super) fn stripe(address: *const u8) {
+    line(address);
+    line(address.wrapping_add(LINE));
+}
+
+/// Asks for as much of the entry at an address as most have: a small value ends within its second line.
+#[inline(always)]
+pub(super) fn entry(address: *const u8) {
+    line(address);
+    line(address.wrapping_add(LINE));
 }

@@ -476,7 +476,7 @@ fn a_snapshot_writes_big_values_while_their_stripe_is_free() {
     let mut seen = Vec::new();
     (0..cut.stripes()).for_each(|stripe| {
         cut.walk_stripe(0, stripe, |key, value, _| {
-            let is_free = table.try_lock(table.address(0, key).stripe).is_some();
+            let is_free = table.aim(table.address(0, key)).stripe.try_lock().is_some();
             seen.push((key.to_vec(), value.set().unwrap().len(), is_free));
         });
     });

@@ -1,0 +1,181 @@
+//! Commands that come together are looked at before they run, and most of them go a shorter way then. What comes of them has to
+//! be what comes of the same commands one by one, whatever stands between them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test may end itself, and uses the real clock"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use pinstripe::base::random::Random;
+use support::client::{Client, encode};
+use support::server::Server;
+use support::transcript::split_words;
+
+const SEQUENCES: u64 = 400;
+const COMMANDS: u64 = 40;
+
+/// Commands that take the short way, and everything that changes what holds for those behind it.
+const POOL: &[&str] = &[
+    "GET a",
+    "GET b",
+    "SET a 1",
+    "SET b x",
+    "SET a 2 PX 100000",
+    "INCR a",
+    "INCR b",
+    "APPEND a 3",
+    "STRLEN b",
+    "GETDEL a",
+    "HSET h f v",
+    "HGET h f",
+    "HGET a f",
+    "LPUSH l x y",
+    "LRANGE l 0 -1",
+    "RPOP l",
+    "LPUSH a x",
+    "EXPIRE b 1000",
+    "PERSIST b",
+    "TYPE h",
+    "DEL a",
+    "MGET a b",
+    "MSET a 5 b 6",
+    "COPY a b REPLACE",
+    "EXISTS a b",
+    "SELECT 1",
+    "SELECT 0",
+    "SWAPDB 0 1",
+    "FLUSHDB",
+    "MULTI",
+    "EXEC",
+    "DISCARD",
+    "WATCH a",
+    "UNWATCH",
+    "NOSUCH a",
+    "GET",
+    "SET a",
+    "OBJECT ENCODING a",
+    "HELLO 3",
+    "HELLO 2",
+    "CLIENT NO-TOUCH ON",
+    "RESET",
+    "PING",
+    "DBSIZE",
+    "EVAL \"return redis.call('INCR', KEYS[1])\" 1 c",
+    "RENAME b a",
+    "SORT l ALPHA STORE a",
+];
+
+fn words(line: &str) -> Vec<Vec<u8>> {
+    split_words(line).unwrap()
+}
+
+/// Sends all commands in one piece; one reply each.
+fn together(client: &mut Client, lines: &[&str]) -> Vec<String> {
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+    client.send_raw(&bytes).unwrap();
+    lines.iter().map(|_| client.read().unwrap().render()).collect()
+}
+
+fn one_by_one(client: &mut Client, lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| client.try_call(&words(line)).unwrap().render()).collect()
+}
+
+#[test]
+fn together_is_as_one_by_one() {
+    let (server, oracle) = (Server::start(&[]), Server::start(&[]));
+    let (mut client, mut patient) = (server.client(), oracle.client());
+    for seed in 0..SEQUENCES {
+        let mut random = Random::seeded(seed);
+        let picked = (0..COMMANDS).map(|_| POOL[random.below(POOL.len() as u64) as usize]);
+        let lines: Vec<&str> = ["RESET", "FLUSHALL"].into_iter().chain(picked).collect();
+        let (got, expected) = (together(&mut client, &lines), one_by_one(&mut patient, &lines));
+        for (at, line) in lines.iter().enumerate() {
+            // The number of the connection is told here.
+            if !line.starts_with("HELLO") {
+                assert_eq!(got[at], expected[at], "sequence {seed}, {line:?} at {at} of {lines:?}");
+            }
+        }
+        let digest = ["RESET", "DEBUG DIGEST"];
+        assert_eq!(
+            one_by_one(&mut client, &digest),
+            one_by_one(&mut patient, &digest),
+            "sequence {seed}: {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn replies_that_nobody_wants_are_not_sent() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let lines =
+        ["SET a 1", "GET a", "CLIENT REPLY OFF", "GET a", "INCR a", "GET a", "CLIENT REPLY ON", "GET a"];
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+    client.send_raw(&bytes).unwrap();
+    let replies: Vec<String> = (0..4).map(|_| client.read().unwrap().render()).collect();
+    assert_eq!(replies, ["OK", "\"1\"", "OK", "\"2\""]);
+    let lines = ["CLIENT REPLY SKIP", "GET a", "INCR a", "GET a"];
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+    client.send_raw(&bytes).unwrap();
+    assert_eq!(
+        (client.read().unwrap().render(), client.read().unwrap().render()),
+        ("(integer) 3".into(), "\"3\"".into())
+    );
+}
+
+#[test]
+fn a_monitor_and_the_slow_log_see_every_command() {
+    const COUNT: usize = 100;
+    let server = Server::start(&["--slowlog-log-slower-than", "0", "--slowlog-max-len", "1000"]);
+    let (mut client, mut monitor) = (server.client(), server.client());
+    let lines: Vec<String> = (0..COUNT).map(|nth| format!("SET key{nth} v")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    together(&mut client, &lines);
+    let logged = client.call("SLOWLOG GET 1000").items();
+    let sets = logged.iter().filter(|entry| entry.items()[3].items()[0].text() == "SET").count();
+    assert_eq!(sets, COUNT);
+    let counted = client.call("INFO commandstats").text();
+    assert!(counted.contains(&format!("cmdstat_set:calls={COUNT},")), "{counted}");
+    assert_eq!(monitor.call("MONITOR").text(), "OK");
+    together(&mut client, &lines);
+    for line in &lines {
+        let seen = monitor.read().unwrap().text();
+        let expected = line.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ");
+        assert!(seen.ends_with(&expected), "{seen} is not {expected}");
+    }
+}
+
+#[test]
+fn a_pause_and_a_password_hold_for_what_stands_behind_them() {
+    const PAUSE: Duration = Duration::from_millis(150);
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let pause = format!("CLIENT PAUSE {} WRITE", PAUSE.as_millis());
+    let began = Instant::now();
+    together(&mut client, &["SET a 1", "GET a", &pause, "GET a", "SET a 2"]);
+    assert!(began.elapsed() >= PAUSE, "the write behind the pause came after {:?}", began.elapsed());
+    let lines = ["CONFIG SET requirepass secret", "RESET", "SET a 3", "GET a", "AUTH secret", "GET a"];
+    let replies = together(&mut client, &lines);
+    let refused = "(error) NOAUTH Authentication required.";
+    assert_eq!(replies, ["OK", "RESET", refused, refused, "OK", "\"2\""]);
+}
+
+#[test]
+fn full_memory_is_heeded() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    together(&mut client, &["SET a 1", "CONFIG SET maxmemory 1"]);
+    let replies = together(&mut client, &["GET a", "SET b 1", "GET a", "DEL a"]);
+    assert_eq!(replies[0], "\"1\"");
+    assert!(replies[1].contains("OOM command not allowed"), "{replies:?}");
+    assert_eq!(replies[3], "(integer) 1");
+}
