@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
 use super::connection::{Connection, Stream};
 use crate::clients::Client;
@@ -92,8 +92,19 @@ impl Handle {
         let load = Arc::new(Load::default());
         let others = Arc::new(OnceLock::new());
         let (own, siblings) = (load.clone(), others.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (started, outcome) = std::sync::mpsc::channel();
         std::thread::Builder::new().name(format!("worker-{seat}")).spawn(move || {
+            // A runtime for tasks that stay on their thread has to be made on it.
+            let built = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            let (runtime, outcome) = match built {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(fault) => (None, Err(fault)),
+            };
+            // Whoever starts a worker waits for this.
+            let _ = started.send(outcome);
+            let Some(runtime) = runtime else { return };
             own.thread.store(process::thread_number(), Ordering::Relaxed);
             let worker = Rc::new(Worker {
                 ctx,
@@ -105,8 +116,9 @@ impl Handle {
                 flusher: Flusher::new(seat),
                 spare: RefCell::default(),
             });
-            LocalSet::new().block_on(&runtime, work(worker, receiver));
+            runtime.block_on(work(worker, receiver));
         })?;
+        outcome.recv().map_err(io::Error::other)??;
         Ok(Handle { sender, load, others })
     }
 
