@@ -114,6 +114,44 @@ fn together_is_as_one_by_one() {
 }
 
 #[test]
+fn members_of_big_values_are_found_together_as_one_by_one() {
+    const MEMBERS: u64 = 20_000;
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let fill: Vec<String> =
+        (0..MEMBERS).flat_map(|nth| [format!("HSET h f{nth} {nth}"), format!("SADD s m{nth}")]).collect();
+    for lines in fill.chunks(500) {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        together(&mut client, &lines);
+    }
+    let mut random = Random::seeded(1);
+    let lines: Vec<String> = (0..2000)
+        .map(|nth| {
+            // Every other one is a member; each command comes several times in a row.
+            let member = random.below(2 * MEMBERS);
+            match nth / 10 % 7 {
+                0 => format!("HGET h f{member}"),
+                1 => format!("SISMEMBER s m{member}"),
+                2 => format!("HEXISTS h f{member}"),
+                3 => format!("HINCRBY h f{member} 0"),
+                4 => format!("SADD s m{member}"),
+                5 => "SCARD s".to_owned(),
+                _ => format!("HGET s f{member}"),
+            }
+        })
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (mut one, mut other) = (server.client(), server.client());
+    assert_eq!(one.call("COPY h kept").render(), "(integer) 1");
+    assert_eq!(one.call("COPY s kept-s").render(), "(integer) 1");
+    let got = together(&mut one, &lines);
+    for name in ["RENAME kept h", "RENAME kept-s s"] {
+        assert_eq!(one.call(name).text(), "OK");
+    }
+    assert_eq!(got, one_by_one(&mut other, &lines));
+}
+
+#[test]
 fn replies_that_nobody_wants_are_not_sent() {
     let server = Server::start(&[]);
     let mut client = server.client();

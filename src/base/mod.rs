@@ -12,6 +12,7 @@ pub mod huge_pages;
 pub mod limits;
 pub mod longdouble;
 pub mod number;
+pub mod prefetch;
 pub mod random;
 pub mod refusal;
 pub mod secret;

@@ -70,6 +70,23 @@ pub struct Prepared<'c, 'r> {
     pub(super) aim: Option<Aim<'c>>,
 }
 
+impl Prepared<'_, '_> {
+    fn have_same_key(one: &Option<Self>, other: &Option<Self>) -> bool {
+        let aim = |prepared: &Option<Self>| prepared.and_then(|prepared| prepared.aim);
+        aim(one).zip(aim(other)).is_some_and(|(one, other)| one.is_same(&other))
+    }
+
+    /// Looks ahead into the value of a key that all of these are about. The word behind the key is a member's name in all
+    /// commands that look one up.
+    fn look_into(same: &[Option<Self>]) {
+        let Some(Some(Prepared { request, command, aim: Some(aim) })) = same.first() else { return };
+        if let Some(at) = command.key_at() {
+            let members = same.iter().flatten().filter_map(|prepared| prepared.request.get(at + 1));
+            aim.look_into(request.arg(at), members);
+        }
+    }
+}
+
 /// What [`Desk::prepare`] makes of the requests to come: none of one that cannot be resolved.
 pub type Ahead<'c, 'r> = [Option<Prepared<'c, 'r>>; AHEAD];
 
@@ -120,7 +137,8 @@ impl<'c> Desk<'c> {
         let mut last: Option<(Request<'r>, &'c Command)> = None;
         // And so do keys: a queue is pushed to again and again.
         let mut known: Option<(&'r [u8], Aim<'c>)> = None;
-        for (index, prepared) in (from..batch.len()).zip(ahead.iter_mut()) {
+        let count = ahead.len().min(batch.len() - from);
+        for (index, prepared) in (from..).zip(&mut ahead[..count]) {
             let request = batch.get(index, bytes);
             let again = last.filter(|(last, _)| last.len() == request.len() && last.name() == request.name());
             let command = match again {
@@ -146,6 +164,9 @@ impl<'c> Desk<'c> {
             *prepared = Some(Prepared { request, command, aim });
         }
         table::look_ahead(&aims);
+        for same in ahead[..count].chunk_by(Prepared::have_same_key).filter(|same| same.len() > 1) {
+            Prepared::look_into(same);
+        }
     }
 
     /// Runs a request that was looked at before, and writes its reply.

@@ -8,10 +8,12 @@ use std::ptr;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::map::Order;
 use super::stripe::Stripe;
-use super::{Address, Table, prefetch};
+use super::{Address, Entry, Table};
+use crate::base::prefetch;
 
 /// Keys that go their steps together: enough misses under way to keep the memory busy, few enough that their lines are still
 /// near when they are needed.
@@ -39,9 +41,10 @@ impl Table {
 #[inline]
 pub fn look_ahead(aims: &[Aim<'_>]) {
     for aims in aims.chunks(AHEAD) {
-        aims.iter().for_each(|aim| prefetch::stripe(ptr::from_ref(aim.stripe).cast()));
+        aims.iter()
+            .for_each(|aim| prefetch::bytes(ptr::from_ref(aim.stripe).cast(), size_of::<Mutex<Stripe>>()));
         aims.iter().for_each(|aim| prefetch::line(aim.bucket()));
-        aims.iter().for_each(|aim| prefetch::entry(aim.entry()));
+        aims.iter().for_each(|aim| prefetch::bytes(aim.entry(), Entry::NEAR));
     }
 }
 
@@ -50,6 +53,23 @@ impl Aim<'_> {
     #[inline]
     pub fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Whether it is the other's key, as far as the hash tells.
+    #[inline]
+    pub fn is_same(&self, other: &Aim<'_>) -> bool {
+        self.hash == other.hash && ptr::eq(self.stripe, other.stripe)
+    }
+
+    /// Asks for what looking up these members will need, if the key holds a value that is too big for the caches.
+    pub fn look_into<'m>(&self, key: &[u8], members: impl Iterator<Item = &'m [u8]>) {
+        if let Some(stripe) = self.stripe.try_lock()
+            && let Some(entry) = stripe.find(key, self.hash, self.order).and_then(|place| stripe.at(place))
+            && let Some(dict) = entry.value().members_far_away()
+        {
+            let members: SmallVec<[&[u8]; AHEAD]> = members.collect();
+            dict.look_ahead(&members);
+        }
     }
 
     /// Where the key's bucket lies now. Null where somebody holds the lock: he is not waited for.

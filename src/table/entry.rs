@@ -24,6 +24,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use crate::base::clock::{Millis, NEVER};
+use crate::base::prefetch;
 use crate::base::refusal::Refusal;
 use crate::value::{Kind, Text, TextRef, Value, ValueRef};
 
@@ -447,6 +448,9 @@ impl Entry {
         };
         SLOT_BYTES + self.head().layout().size() + own
     }
+
+    /// Bytes of the block to prefetch: with a small value most end within their second line.
+    pub(super) const NEAR: usize = 2 * prefetch::LINE;
 
     /// Where its block begins, to be prefetched.
     #[inline]

@@ -15,8 +15,8 @@
 use std::ptr;
 
 use super::entry::Entry;
-use super::prefetch;
 use crate::base::hash::Seed;
+use crate::base::prefetch;
 use crate::base::random::Random;
 
 /// Slots of a bucket.
@@ -241,7 +241,7 @@ impl Map {
         while let Some(entry) = rest.pop() {
             // Each entry is a cache miss of its own, so the ones to come are asked for in time.
             if let Some(soon) = rest.len().checked_sub(8).and_then(|at| rest.get(at)) {
-                prefetch::entry(soon.address());
+                prefetch::bytes(soon.address(), Entry::NEAR);
             }
             let hash = seed.hash(entry.key());
             if let Err(entry) = next.place(entry, hash, order) {

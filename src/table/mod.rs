@@ -21,7 +21,6 @@ mod lapsed;
 pub mod locked;
 mod map;
 mod observe;
-mod prefetch;
 mod recorded;
 mod scan;
 pub mod slot;

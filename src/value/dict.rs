@@ -25,8 +25,10 @@ pub use record::Record;
 
 use super::seed;
 use crate::base::clock::{Millis, NEVER};
+use crate::base::prefetch;
 use crate::base::random::Random;
 use segment::{BYTES_MAX, MEMBERS_MAX, Segment, Totals};
+use smallvec::SmallVec;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -34,6 +36,10 @@ use std::sync::Arc;
 const SLOTS_PER_SHARD: usize = 64;
 /// Up to so many segments, a random member is found by walking them.
 const WALKED: usize = 8;
+/// From so many segments on, some hundred KiB, a dictionary is far away.
+const SHARDS_FAR: usize = 16;
+/// Members looked up ahead together.
+const AHEAD: usize = 16;
 /// Attempts to hit a member before giving up and walking: enough that a walk is a rarity even when segments are cut
 /// by size and hold an eighth of what they might.
 const ATTEMPTS: usize = 64;
@@ -105,6 +111,24 @@ impl Dict {
     #[must_use]
     pub fn contains(&self, member: &[u8]) -> bool {
         self.get(member).is_some()
+    }
+
+    /// True where it is too big for the caches to hold much of it: a lookup ahead of its time pays.
+    pub fn is_far(&self) -> bool {
+        self.shards.len() >= SHARDS_FAR
+    }
+
+    /// Asks for the memory that looking up these members will need, step by step for all of them, so that the misses of one
+    /// step are waited for together: a lookup by itself misses the caches four or five times in a row.
+    pub fn look_ahead(&self, members: &[&[u8]]) {
+        for members in members.chunks(AHEAD) {
+            let hashes: SmallVec<[u32; AHEAD]> = members.iter().map(|member| hash_of(member)).collect();
+            let segments = || hashes.iter().map(|&hash| (hash, &self.shards[self.shard_of(hash)].segment));
+            segments()
+                .for_each(|(_, segment)| prefetch::bytes(Arc::as_ptr(segment).cast(), size_of::<Segment>()));
+            segments().for_each(|(hash, segment)| segment.prefetch_marks(hash));
+            segments().for_each(|(hash, segment)| segment.prefetch_record(hash));
+        }
     }
 
     /// Stores a record, in place of the one with the same member if there is one. True if the member is new.

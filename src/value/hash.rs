@@ -158,6 +158,11 @@ impl Hash {
         }
     }
 
+    /// The dictionary that a big one is.
+    pub fn dict(&self) -> Option<&Dict> {
+        if let Form::Big(dict) = &self.0 { Some(dict) } else { None }
+    }
+
     /// Its fields: in the order they came in the compact form, in the order of the hashes in the big one.
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         let (compact, big) = match &self.0 {

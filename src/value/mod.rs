@@ -21,6 +21,7 @@ pub use stream::Stream;
 pub use text::{Text, TextRef};
 pub use zset::ZSet;
 
+use self::dict::Dict;
 use crate::base::clock::{Millis, NEVER};
 use crate::base::refusal::Refusal;
 
@@ -198,6 +199,16 @@ impl<'a> ValueRef<'a> {
             ValueRef::ZSet(zset) => zset.len(),
             ValueRef::Stream(stream) => stream.log().len(),
         }
+    }
+
+    /// The members of a hash or set that does not fit into the caches.
+    pub fn members_far_away(self) -> Option<&'a Dict> {
+        let dict = match self {
+            ValueRef::Hash(hash) => hash.dict(),
+            ValueRef::Set(set) => set.dict(),
+            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::ZSet(_) | ValueRef::Stream(_) => None,
+        };
+        dict.filter(|dict| dict.is_far())
     }
 
     /// The string, or the refusal that a string command gives for other types.

@@ -206,6 +206,11 @@ impl Set {
         }
     }
 
+    /// The dictionary that a big one is.
+    pub fn dict(&self) -> Option<&Dict> {
+        if let Form::Big(dict) = &self.0 { Some(dict) } else { None }
+    }
+
     /// Its members: integers ascending, those of a listpack as they came, else in the order of the hashes.
     pub fn iter(&self) -> impl Iterator<Item = TextRef<'_>> {
         let (integers, compact, big) = match &self.0 {

@@ -21,7 +21,7 @@ use std::mem::size_of;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::leaf::{Leaf, compare};
+use super::leaf::{ENTRIES_MAX, Leaf, compare};
 use super::slab::{ARC_HEAD, Slab};
 
 /// Children of an inner node before it is cut in two.
@@ -309,7 +309,7 @@ impl Store {
             return self.discard(empty);
         }
         for left in [index, index.saturating_sub(1)] {
-            if left + 1 < children.len() && self.could_join(&children[left].node, &children[left + 1].node) {
+            if left + 1 < children.len() && self.could_join(&children[left], &children[left + 1]) {
                 let right = children.remove(left + 1);
                 self.join(&mut children[left], right, watch);
                 return;
@@ -317,10 +317,12 @@ impl Store {
         }
     }
 
-    fn could_join(&self, left: &Node, right: &Node) -> bool {
-        match (left, right) {
-            (Node::Leaf(left), Node::Leaf(right)) => {
-                self.leaves.get(*left).could_join(self.leaves.get(*right))
+    fn could_join(&self, left: &Child, right: &Child) -> bool {
+        match (&left.node, &right.node) {
+            // Nearly always the counts tell that they could not, and neither leaf is touched.
+            (Node::Leaf(one), Node::Leaf(other)) => {
+                left.count + right.count <= ENTRIES_MAX / 2
+                    && self.leaves.get(*one).could_join(self.leaves.get(*other))
             }
             (Node::Inner(left), Node::Inner(right)) => {
                 left.children.len() + right.children.len() <= CHILDREN_MAX / 2

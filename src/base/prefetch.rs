@@ -6,11 +6,11 @@
 #![expect(unsafe_code, reason = "the instruction takes an address; it reads nothing and cannot fault")]
 
 /// A cache line's size.
-pub(super) const LINE: usize = 64;
+pub const LINE: usize = 64;
 
 /// Asks for the cache line at an address, which need not be valid.
 #[inline(always)]
-pub(super) fn line(address: *const u8) {
+pub fn line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address has no effect but on the caches; SSE is part of the architecture.
     unsafe {
@@ -25,16 +25,8 @@ pub(super) fn line(address: *const u8) {
     let _ = address;
 }
 
-/// Asks for a stripe, which takes two lines.
+/// Asks for so many bytes from an address on, whole lines of them.
 #[inline(always)]
-pub(super) fn stripe(address: *const u8) {
-    line(address);
-    line(address.wrapping_add(LINE));
-}
-
-/// Asks for as much of the entry at an address as most have: a small value ends within its second line.
-#[inline(always)]
-pub(super) fn entry(address: *const u8) {
-    line(address);
-    line(address.wrapping_add(LINE));
+pub fn bytes(address: *const u8, count: usize) {
+    (0..count.div_ceil(LINE)).for_each(|nth| line(address.wrapping_add(nth * LINE)));
 }
