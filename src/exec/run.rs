@@ -121,8 +121,8 @@ impl<'c> Desk<'c> {
         self.began + ((self.elapsed - self.began_nanos) / NANOS_PER_MS) as Millis
     }
 
-    /// Looks at the requests of a batch that will run soon, `from` this one: each command is looked up, its only key hashed, and the memory that it will
-    /// need is asked for, so that the misses of all of them are waited for together.
+    /// Looks at the requests of a batch that will run soon, from this one on: each command is looked up, its only key
+    /// hashed, and the memory that it will need is asked for, so that the misses of all of them are waited for together.
     pub fn prepare<'r>(
         &mut self,
         session: &Session,
