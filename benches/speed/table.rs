@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use pinstripe::base::hash::Seed;
-use pinstripe::table::{AHEAD, Address, Entry, Expiry, Table, look_ahead};
+use pinstripe::base::prefetch::AHEAD;
+use pinstripe::table::{Address, Entry, Expiry, Table, look_ahead};
 
 use crate::cases::{BATCH, Case, Named, Order, Staged, key};
 

@@ -8,6 +8,10 @@
 /// A cache line's size.
 pub const LINE: usize = 64;
 
+/// Look-ups that go their steps together: enough misses under way to keep the memory busy, few enough that their lines are
+/// still near when they are needed.
+pub const AHEAD: usize = 16;
+
 /// Asks for the cache line at an address, which need not be valid.
 #[inline(always)]
 pub fn line(address: *const u8) {

@@ -18,13 +18,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 
+use crate::base::prefetch::AHEAD;
 use crate::config::Config;
 use crate::exec::registry::Command;
 use crate::exec::{Context, limits, replay};
 use crate::log::rdb::{RdbError, Stored};
 use crate::log::record::Seq;
 use crate::resp::request::OwnedRequest;
-use crate::table::{self, AHEAD, Address, Expiry};
+use crate::table::{self, Address, Expiry};
 
 /// Jobs that are handed over together: so many that the hand-over costs nothing, so few that lanes start soon.
 const CHUNK_JOBS: usize = 512;

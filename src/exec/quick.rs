@@ -4,7 +4,7 @@
 //! [`super::run`] asks about each of these for every command. Here all of it is asked once for a few commands together, and
 //! where nothing is out of the ordinary they go straight from the lookup to the handler.
 //!
-//! What holds for such a command is what held when it was prepared, together with up to [`AHEAD`](crate::table::AHEAD)
+//! What holds for such a command is what held when it was prepared, together with up to [`AHEAD`](crate::base::prefetch::AHEAD)
 //! others: as if all of them had come a moment earlier. What one command may change for those behind it, only one that goes
 //! the long way can change, and after such a one the others go the long way, too.
 

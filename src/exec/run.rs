@@ -18,13 +18,14 @@ use super::turn::{Everything, Turn};
 use super::{Args, gate, limits, listen, multi, operations, outage, script, tracking, wait};
 use crate::base::bytes;
 use crate::base::clock::Millis;
+use crate::base::prefetch::AHEAD;
 use crate::base::refusal::Refusal;
 use crate::clients;
 use crate::config::Config;
 use crate::observe::stats::Seat;
 use crate::resp::reply::{Mark, Reply};
 use crate::resp::request::{Batch, Request};
-use crate::table::{self, AHEAD, Aim, Locked};
+use crate::table::{self, Aim, Locked};
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
@@ -220,7 +221,7 @@ impl<'c> Desk<'c> {
     ) -> Flow {
         let mark = out.len();
         let mut reply = Reply::new(out, session.proto);
-        let seat = self.ctx.stats.seat(self.seat);
+        let seat = self.counters;
         self.prepared.set(prepared.and_then(|prepared| prepared.aim).map(|aim| aim.hash()));
         let resolved = match prepared {
             Some(prepared) => Ok(prepared.command),
@@ -374,10 +375,10 @@ impl<'c> Desk<'c> {
         } else if journal.last() == 0 && !matches!(outcome, Ok(Effect::Wait(_))) {
             outage::keep_back(ctx, session, need).unwrap_or_else(|refusal| outcome = Err(refusal));
         }
+        self.note_run(command, session, request, started, outcome.is_err());
         if ctx.clients.is_monitored() && command.spec.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0 {
             self.feed_monitors(session, request);
         }
-        self.note_run(command, session, request, started, outcome.is_err());
         match outcome {
             Ok(effect) => {
                 if ctx.operations.is_on() {
@@ -431,7 +432,7 @@ impl<'c> Desk<'c> {
     ) -> Result<Effect, Refusal> {
         let ctx = self.ctx;
         let (db, now) = (session.db, self.now());
-        let seat = ctx.stats.seat(self.seat);
+        let seat = self.counters;
         let (author, reader) = (session.client.id, tracking::reader(session, command));
         match command.spec.run {
             Run::Read(read) => {
@@ -589,14 +590,14 @@ impl<'c> Desk<'c> {
             transaction.abort();
         }
         if let Some(command) = command {
-            self.ctx.stats.seat(self.seat).rejected(command.id);
+            self.counters.rejected(command.id);
         }
         self.count_refusal(refusal);
         reply.error(refusal.text().as_bytes());
     }
 
     pub(super) fn count_refusal(&self, refusal: &Refusal) {
-        self.ctx.stats.seat(self.seat).errors.add(1);
+        self.counters.errors.add(1);
         self.ctx.stats.count_error(&refusal.prefix());
     }
 

@@ -18,6 +18,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::worker::{Passenger, Socket, Worker};
 use crate::base::clock::Millis;
+use crate::base::prefetch::AHEAD;
 use crate::clients::{Client, flag};
 use crate::config::Config;
 use crate::exec::replicas::{self, Piece, Pieces};
@@ -26,7 +27,6 @@ use crate::exec::safety::{Looks, Need};
 use crate::exec::{Session, Until, Wait, listen, multi, outage, sleep, tracking};
 use crate::resp::reply::{Proto, Reply};
 use crate::resp::request::{Batch, Limits, RequestParser};
-use crate::table::AHEAD;
 
 /// Commands that make it worth while to look at them before they run.
 const PREPARE_MIN: usize = 3;

@@ -98,13 +98,12 @@ impl Handle {
             let built = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build_local(LocalOptions::default());
-            let (runtime, outcome) = match built {
-                Ok(runtime) => (Some(runtime), Ok(())),
-                Err(fault) => (None, Err(fault)),
+            // Whoever starts a worker waits to be told.
+            let runtime = match built {
+                Ok(runtime) => runtime,
+                Err(fault) => return drop(started.send(Err(fault))),
             };
-            // Whoever starts a worker waits for this.
-            let _ = started.send(outcome);
-            let Some(runtime) = runtime else { return };
+            drop(started.send(Ok(())));
             own.thread.store(process::thread_number(), Ordering::Relaxed);
             let worker = Rc::new(Worker {
                 ctx,

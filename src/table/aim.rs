@@ -13,11 +13,7 @@ use smallvec::SmallVec;
 use super::map::Order;
 use super::stripe::Stripe;
 use super::{Address, Entry, Table};
-use crate::base::prefetch;
-
-/// Keys that go their steps together: enough misses under way to keep the memory busy, few enough that their lines are still
-/// near when they are needed.
-pub const AHEAD: usize = 16;
+use crate::base::prefetch::{self, AHEAD};
 
 /// A key's stripe, found and not yet locked, and its hash. Good until the next SWAPDB, that is, for a turn.
 #[derive(Clone, Copy)]

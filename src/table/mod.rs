@@ -30,7 +30,7 @@ pub mod told;
 pub mod wait;
 mod watch;
 
-pub use aim::{AHEAD, Aim, look_ahead};
+pub use aim::{Aim, look_ahead};
 pub use entry::Entry;
 pub use garbage::Garbage;
 pub use lapsed::Lapsed;

@@ -25,7 +25,7 @@ pub use record::Record;
 
 use super::seed;
 use crate::base::clock::{Millis, NEVER};
-use crate::base::prefetch;
+use crate::base::prefetch::{self, AHEAD};
 use crate::base::random::Random;
 use segment::{BYTES_MAX, MEMBERS_MAX, Segment, Totals};
 use smallvec::SmallVec;
@@ -38,8 +38,6 @@ const SLOTS_PER_SHARD: usize = 64;
 const WALKED: usize = 8;
 /// From so many segments on, some hundred KiB, a dictionary is far away.
 const SHARDS_FAR: usize = 16;
-/// Members looked up ahead together.
-const AHEAD: usize = 16;
 /// Attempts to hit a member before giving up and walking: enough that a walk is a rarity even when segments are cut
 /// by size and hold an eighth of what they might.
 const ATTEMPTS: usize = 64;
