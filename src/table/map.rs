@@ -21,6 +21,8 @@ use crate::base::random::Random;
 
 /// Slots of a bucket.
 const SLOTS: usize = 7;
+/// Cache lines of a memory page.
+const PAGE_LINES: usize = 64;
 /// `passed` of a bucket that more entries passed than it can count: it stays so until the map is rebuilt.
 const PASSED_MANY: u8 = u8::MAX;
 
@@ -192,7 +194,7 @@ impl Map {
     pub(super) fn reserve(&mut self, entries: usize, order: Order, seed: &Seed) {
         let homes = entries.saturating_mul(8).div_ceil(SLOTS * 7);
         if homes > self.homes() {
-            self.rebuild(homes, order, seed);
+            self.rebuild(fitting(homes), order, seed);
         }
     }
 
@@ -225,7 +227,7 @@ impl Map {
         }
         // A map that shrank to a quarter gives its room back, so that mass deletion returns memory.
         if self.homes() > 8 && self.len * 4 < self.homes() * SLOTS {
-            self.rebuild(self.homes() / 2, order, seed);
+            self.rebuild(fitting(self.homes() / 2), order, seed);
         }
         Some(entry)
     }
@@ -325,8 +327,44 @@ impl Map {
     }
 }
 
-/// The next larger number of homes: half as many again, so that slots are between 58 % and 87 % full. A quarter would save a
-/// byte or two a key, and move each entry twice as often while a table fills.
+/// The next larger number of homes that makes good use of memory. The allocator has blocks of every power of two and of one
+/// half as large again, so that is how a map grows: by a third or a half, to slots that are 58 % to 66 % full.
 fn grown(homes: usize) -> usize {
-    homes + homes / 2 + 1
+    fitting(homes + 1)
+}
+
+/// At least so many homes: as many as fit into the block that is needed for them. Only blocks of a power of two up to a
+/// page begin where a cache line does; in the others, room for one bucket is lost to that.
+fn fitting(homes: usize) -> usize {
+    let whole = |lines: usize| if lines > PAGE_LINES { lines - 1 } else { lines };
+    let least = homes + 1;
+    let up = least.next_power_of_two().max(2);
+    let half_as_large_again = |lines: usize| lines * 3 / 2 - 1;
+    let buckets = [half_as_large_again(up / 2), whole(up)].into_iter().find(|buckets| *buckets >= least);
+    buckets.unwrap_or(half_as_large_again(up)) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_grows_in_the_steps_of_the_allocator() {
+        let mut homes = 0;
+        let mut buckets = Vec::new();
+        while homes < 400 {
+            homes = grown(homes);
+            buckets.push(homes + 1);
+        }
+        assert_eq!(buckets, [2, 4, 5, 8, 11, 16, 23, 32, 47, 64, 95, 127, 191, 255, 383, 511]);
+    }
+
+    #[test]
+    fn what_fits_is_enough_and_not_far_more() {
+        for homes in 1..10_000 {
+            let fits = fitting(homes);
+            assert!(fits >= homes && fits <= homes + homes / 2 + 2, "{homes}: {fits}");
+            assert_eq!(fitting(fits), fits);
+        }
+    }
 }
