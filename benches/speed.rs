@@ -28,10 +28,11 @@ use std::process::ExitCode;
 
 use cases::{Case, Named, counted};
 use criterion::{BatchSize, Criterion, Throughput};
+use pinstripe::base::allocator::Allocator;
 
 // The server's allocator: the cases are to cost here what they cost there.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// Keys in the table: when timed, more than a processor's caches hold; when counted, as many as valgrind fills in a second.
 const KEYS_TIMED: usize = 1_000_000;

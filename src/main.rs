@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use pinstripe::base::allocator::Allocator;
 use pinstripe::boot::{self, HostFiles};
 use pinstripe::cli::{self, Action};
 use pinstripe::log::storage::RealStorage;
 use pinstripe::port;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks to its user")]
 fn main() -> ExitCode {
