@@ -77,13 +77,14 @@ impl Prepared<'_, '_> {
         aim(one).zip(aim(other)).is_some_and(|(one, other)| one.is_same(&other))
     }
 
-    /// Looks ahead into the value of a key that all of these are about. The word behind the key is a member's name in all
-    /// commands that look one up.
+    /// Looks ahead into the value of a key that all of these are about.
     fn look_into(same: &[Option<Self>]) {
         let Some(Some(Prepared { request, command, aim: Some(aim) })) = same.first() else { return };
         if let Some(at) = command.key_at() {
-            let members = same.iter().flatten().filter_map(|prepared| prepared.request.get(at + 1));
-            aim.look_into(request.arg(at), members);
+            let words = same.iter().flatten().filter_map(|Prepared { request, .. }| {
+                request.get(at + 1).zip(request.get(request.len().wrapping_sub(1)))
+            });
+            aim.look_into(request.arg(at), words);
         }
     }
 }

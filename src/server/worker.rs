@@ -46,13 +46,19 @@ pub(super) struct Load {
     /// The part of the time that it computes, in thousandths, as of the last look.
     pub(super) busy: AtomicU64,
     /// Connections that it shall still give to the worker `move_to`.
-    pub(super) to_move: AtomicUsize,
-    pub(super) move_to: AtomicUsize,
+    to_move: AtomicUsize,
+    move_to: AtomicUsize,
     connections: AtomicUsize,
     thread: AtomicU32,
 }
 
 impl Load {
+    /// Has it give so many connections to another worker.
+    pub(super) fn send(&self, connections: usize, to: usize) {
+        self.move_to.store(to, Ordering::Relaxed);
+        self.to_move.store(connections, Ordering::Relaxed);
+    }
+
     /// True once for each connection that shall move.
     #[inline]
     pub(super) fn takes_leave(&self) -> bool {

@@ -8,7 +8,6 @@ use std::ptr;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 
 use super::map::Order;
 use super::stripe::Stripe;
@@ -57,14 +56,12 @@ impl Aim<'_> {
         self.hash == other.hash && ptr::eq(self.stripe, other.stripe)
     }
 
-    /// Asks for what looking up these members will need, if the key holds a value that is too big for the caches.
-    pub fn look_into<'m>(&self, key: &[u8], members: impl Iterator<Item = &'m [u8]>) {
+    /// Asks for what commands on this key will need that have these words behind it, the first of them and the last.
+    pub fn look_into<'w>(&self, key: &[u8], words: impl Iterator<Item = (&'w [u8], &'w [u8])>) {
         if let Some(stripe) = self.stripe.try_lock()
             && let Some(entry) = stripe.find(key, self.hash, self.order).and_then(|place| stripe.at(place))
-            && let Some(dict) = entry.value().members_far_away()
         {
-            let members: SmallVec<[&[u8]; AHEAD]> = members.collect();
-            dict.look_ahead(&members);
+            entry.value().look_ahead(words);
         }
     }
 

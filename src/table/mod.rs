@@ -88,6 +88,8 @@ pub struct Table {
     observed: observe::Observed,
     /// See [`Table::take_garbage`].
     bin: garbage::Bin,
+    /// See [`Table::waits`]. In a cache line of its own: nobody shall wait for a counter as well.
+    waits: CachePadded<AtomicU64>,
 }
 
 struct Database {
@@ -154,6 +156,7 @@ impl Table {
             happenings: AtomicU64::new(0),
             observed: observe::Observed::default(),
             bin: garbage::Bin::default(),
+            waits: CachePadded::default(),
         }
     }
 
@@ -227,7 +230,7 @@ impl Table {
         now: Millis,
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
-        let mut stripe = aim.stripe.lock();
+        let mut stripe = self.enter(aim.stripe);
         stripe.forget_told();
         body(&mut Slot::open(self, &mut stripe, key, aim.hash, now))
     }
@@ -253,7 +256,7 @@ impl Table {
         now: Millis,
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
-        let mut stripe = aim.stripe.lock();
+        let mut stripe = self.enter(aim.stripe);
         stripe.forget_told();
         body(&mut Slot::look(self, &mut stripe, key, aim.hash, now))
     }
@@ -278,7 +281,24 @@ impl Table {
     #[inline]
     fn lock(&self, stripe: u32) -> MutexGuard<'_, Stripe> {
         let (place, index) = self.locate(stripe);
-        self.database(place).stripes[index].lock()
+        self.enter(&self.database(place).stripes[index])
+    }
+
+    /// Locks a stripe for a command.
+    #[inline]
+    fn enter<'s>(&self, stripe: &'s Mutex<Stripe>) -> MutexGuard<'s, Stripe> {
+        stripe.try_lock().unwrap_or_else(|| self.wait_and_enter(stripe))
+    }
+
+    #[cold]
+    fn wait_and_enter<'s>(&self, stripe: &'s Mutex<Stripe>) -> MutexGuard<'s, Stripe> {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        stripe.lock()
+    }
+
+    /// Times that a command found its stripe locked, since the start.
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
     }
 
     #[inline]

@@ -118,9 +118,9 @@ impl Dict {
 
     /// Asks for the memory that looking up these members will need, step by step for all of them, so that the misses of one
     /// step are waited for together: a lookup by itself misses the caches four or five times in a row.
-    pub fn look_ahead(&self, members: &[&[u8]]) {
-        for members in members.chunks(AHEAD) {
-            let hashes: SmallVec<[u32; AHEAD]> = members.iter().map(|member| hash_of(member)).collect();
+    pub fn look_ahead<'m>(&self, members: impl Iterator<Item = &'m [u8]>) {
+        let hashes: SmallVec<[u32; AHEAD]> = members.map(hash_of).collect();
+        for hashes in hashes.chunks(AHEAD) {
             let segments = || hashes.iter().map(|&hash| (hash, &self.shards[self.shard_of(hash)].segment));
             segments()
                 .for_each(|(_, segment)| prefetch::bytes(Arc::as_ptr(segment).cast(), size_of::<Segment>()));

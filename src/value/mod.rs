@@ -21,7 +21,6 @@ pub use stream::Stream;
 pub use text::{Text, TextRef};
 pub use zset::ZSet;
 
-use self::dict::Dict;
 use crate::base::clock::{Millis, NEVER};
 use crate::base::refusal::Refusal;
 
@@ -201,14 +200,19 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The members of a hash or set that does not fit into the caches.
-    pub fn members_far_away(self) -> Option<&'a Dict> {
+    /// Asks for the memory that commands will need which have these words behind the key, the first of them and the last, if
+    /// it is a value that does not fit into the caches. The first is a member's name in all commands that look one up in a
+    /// hash or set; in a sorted set the last is, and the first may be its new score.
+    pub fn look_ahead<'w>(self, words: impl Iterator<Item = (&'w [u8], &'w [u8])>) {
         let dict = match self {
             ValueRef::Hash(hash) => hash.dict(),
             ValueRef::Set(set) => set.dict(),
-            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::ZSet(_) | ValueRef::Stream(_) => None,
+            ValueRef::ZSet(zset) => return zset.look_ahead(words),
+            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
         };
-        dict.filter(|dict| dict.is_far())
+        if let Some(dict) = dict.filter(|dict| dict.is_far()) {
+            dict.look_ahead(words.map(|(first, _)| first));
+        }
     }
 
     /// The string, or the refusal that a string command gives for other types.

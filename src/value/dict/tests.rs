@@ -80,7 +80,7 @@ fn same(dict: &Dict, model: &Model, hashes: Hashes) {
         assert_eq!(dict.get_hashed(hashes.of(member), member), Some(record));
     }
     // It has no effect that could be seen, wherever it looks.
-    dict.look_ahead(&model.keys().map(|member| &member[..]).chain([b"none".as_slice()]).collect::<Vec<_>>());
+    dict.look_ahead(model.keys().map(|member| &member[..]).chain([b"none".as_slice()]));
     assert_eq!(dict.iter().count(), model.len());
     assert_eq!(dict.deadlines(), model.values().filter(|(_, deadline)| *deadline != NEVER).count());
     assert!(model.values().all(|(_, deadline)| *deadline >= dict.earliest()));

@@ -19,11 +19,14 @@ use std::mem::size_of;
 use super::leaf::grow;
 use super::slab::Slab;
 use super::tree::Watch;
+use crate::base::prefetch;
 
 /// Entries a segment has before it is cut in two. Tests use small ones, so that few members make a deep directory.
 const ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 512 };
 /// A tag's bits that the directory can tell apart. Segments of equal ones grow instead.
 const DEPTH_MAX: u32 = if cfg!(test) { 10 } else { 26 };
+/// From so many segments on, looking ahead pays.
+const SEGMENTS_FAR: usize = 16;
 /// How far a guess of a place is first trusted, in entries: a cache line, of some three that the guess is off.
 const GUESS: usize = 8;
 
@@ -58,9 +61,8 @@ impl Segment {
     #[inline]
     fn place(&self, wanted: u64) -> usize {
         let entries = self.entries.as_slice();
-        let offset = (wanted >> 32).saturating_sub(u64::from(self.first));
-        let guess = ((offset * entries.len() as u64) >> (32 - self.depth)) as usize;
-        let (mut from, mut to, mut step) = (guess.min(entries.len()), guess.min(entries.len()), GUESS);
+        let guess = self.guess((wanted >> 32) as u32);
+        let (mut from, mut to, mut step) = (guess, guess, GUESS);
         while from > 0 && entries[from - 1] >= wanted {
             from = from.saturating_sub(step);
             step *= 2;
@@ -71,6 +73,21 @@ impl Segment {
             step *= 2;
         }
         from + entries[from..to].partition_point(|&entry| entry < wanted)
+    }
+
+    /// A place near that of a tag.
+    #[inline]
+    fn guess(&self, tag: u32) -> usize {
+        let offset = u64::from(tag.saturating_sub(self.first));
+        let guess = (offset * self.entries.len() as u64) >> (32 - self.depth);
+        (guess as usize).min(self.entries.len())
+    }
+
+    /// Asks for the entries near a tag's place.
+    #[inline]
+    fn prefetch(&self, tag: u32) {
+        let likely = self.entries.as_ptr().wrapping_add(self.guess(tag)).cast::<u8>();
+        prefetch::bytes(likely.wrapping_sub(prefetch::LINE), 3 * prefetch::LINE);
     }
 
     /// One more than the highest tag that belongs here.
@@ -114,6 +131,19 @@ impl Index {
         let segment = self.segments.get(self.segment(tag));
         let from = segment.place(entry(tag, 0));
         segment.entries[from..].iter().take_while(move |&&e| (e >> 32) as u32 == tag).map(|&e| e as u32)
+    }
+
+    /// Whether there are so many segments that the caches do not hold them.
+    pub(super) fn is_far(&self) -> bool {
+        self.segments.len() >= SEGMENTS_FAR
+    }
+
+    /// Asks for the memory that looking up these tags needs, step by step for all of them.
+    pub(super) fn prefetch(&self, tags: &[u32]) {
+        let segments = || tags.iter().map(|&tag| (tag, self.segment(tag)));
+        segments().for_each(|(_, segment)| self.segments.prefetch_place(segment));
+        segments().for_each(|(_, segment)| self.segments.prefetch(segment));
+        segments().for_each(|(tag, segment)| self.segments.get(segment).prefetch(tag));
     }
 
     /// Calls `visit` with each (tag, leaf) from tag `from` on, in order, until it says false.

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::index::Index;
 use super::tree::{Iter, Tree, Watch};
+use crate::base::prefetch::AHEAD;
 use crate::value::seed;
 
 /// Members in order, and their index.
@@ -53,6 +56,25 @@ impl Indexed {
     pub(super) fn seek(&self, member: &[u8]) -> Found {
         let tag = tag(member);
         Found { tag, place: self.find(tag, member) }
+    }
+
+    /// True where it is too big for the caches to hold much of it: a lookup ahead of its time pays.
+    pub(super) fn is_far(&self) -> bool {
+        self.index.is_far()
+    }
+
+    /// Asks for the memory that looking up these members will need, and that giving them these scores will need: step by
+    /// step for all of them, so that the misses of one step are waited for together.
+    pub(super) fn look_ahead<'a>(&self, wanted: impl Iterator<Item = (Option<f64>, &'a [u8])>) {
+        let mut leaves: SmallVec<[u32; 2 * AHEAD]> = SmallVec::new();
+        let mut tags: SmallVec<[u32; AHEAD]> = SmallVec::new();
+        for (score, member) in wanted {
+            tags.push(tag(member));
+            leaves.extend(score.map(|score| self.tree.leaf_of(score)));
+        }
+        self.index.prefetch(&tags);
+        leaves.extend(tags.iter().filter_map(|&tag| self.index.leaves(tag).next()));
+        self.tree.prefetch(&leaves);
     }
 
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {

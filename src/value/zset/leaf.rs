@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::slab::ARC_HEAD;
+use crate::base::prefetch;
 
 /// Entries a leaf has before it is cut in two. Tests use small leaves, so that few entries make a deep tree.
 pub(super) const ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 128 };
@@ -81,6 +82,12 @@ impl Leaf {
     /// Whether this leaf and `other` are so empty that one is enough, with room to grow.
     pub(super) fn could_join(&self, other: &Leaf) -> bool {
         self.len() + other.len() <= ENTRIES_MAX / 2 && self.live_bytes() + other.live_bytes() <= BYTES_MAX / 2
+    }
+
+    /// Asks for the memory of the slots, and of where members are put.
+    pub(super) fn prefetch(&self) {
+        prefetch::bytes(self.slots.as_ptr().cast(), self.slots.len() * size_of::<Slot>());
+        prefetch::line(self.bytes.as_ptr_range().end);
     }
 
     /// Heap bytes held.

@@ -33,6 +33,7 @@ use std::ops::Range;
 pub use range::{Direction, LexBound, LexRange, ScoreRange, limit, ranks};
 
 use super::text::TextRef;
+use crate::base::number::parse_f64;
 use crate::base::random::Random;
 use compact::Compact;
 use indexed::Indexed;
@@ -209,6 +210,19 @@ impl ZSet {
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Update {
         self.update_sought(member, self.seek(member), thresholds, decide)
+    }
+
+    /// Asks for the memory that looking up the last of each pair of words will need, if the set is too big for the caches; and
+    /// that giving it the first as its score will need, if that is one.
+    pub fn look_ahead<'w>(&self, words: impl Iterator<Item = (&'w [u8], &'w [u8])>) {
+        if let Form::Indexed(indexed) = &self.0
+            && indexed.is_far()
+        {
+            indexed.look_ahead(words.map(|(first, last)| {
+                let score = if first == last { None } else { parse_f64(first) };
+                (score.filter(|score| !score.is_nan()), last)
+            }));
+        }
     }
 
     /// Looks for a member, for [`ZSet::update_sought`].

@@ -11,7 +11,10 @@
 //! A clone counts up once a chunk. A writer that finds its chunk or node shared copies these two, and nothing else.
 
 use std::mem::size_of;
+use std::ptr;
 use std::sync::Arc;
+
+use crate::base::prefetch;
 
 /// Places in a chunk.
 const CHUNK: usize = 32;
@@ -45,6 +48,19 @@ impl<T: Clone> Slab<T> {
             Some(node) => node,
             None => unreachable!("a number is used only from add to take"),
         }
+    }
+
+    /// Asks for the memory of the node's place, which [`Slab::prefetch`] goes by.
+    #[inline]
+    pub(super) fn prefetch_place(&self, id: u32) {
+        let chunk = Arc::as_ptr(&self.chunks[id as usize / CHUNK]).cast::<Option<Arc<T>>>();
+        prefetch::line(chunk.wrapping_add(id as usize % CHUNK).cast());
+    }
+
+    /// Asks for the memory of the node itself, not of what it points to.
+    #[inline]
+    pub(super) fn prefetch(&self, id: u32) {
+        prefetch::bytes(ptr::from_ref(self.get(id)).cast(), size_of::<T>());
     }
 
     /// The node of this number, for changing it; copied first if a clone shares it.

@@ -83,6 +83,8 @@ fn steps() -> impl Strategy<Value = Step> {
 fn apply(set: &mut ZSet, model: &mut Model, step: Step, kept: &mut Vec<(ZSet, Model)>) {
     match step {
         Step::Insert(member, score) => {
+            let text = score.to_string().into_bytes();
+            set.look_ahead([(&text[..], &member[..]), (&member, &member), (&member, &text)].into_iter());
             assert_eq!(set.insert(&member, score, &SMALL), model.insert(&member, score));
         }
         Step::Increment(member, by) => {

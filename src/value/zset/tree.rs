@@ -441,6 +441,24 @@ impl Tree {
         stays
     }
 
+    /// The leaf that an entry of this score belongs to, or the first of several.
+    pub(super) fn leaf_of(&self, score: f64) -> u32 {
+        let mut node = &self.root.node;
+        loop {
+            match node {
+                Node::Leaf(id) => return *id,
+                Node::Inner(inner) => node = &inner.children[inner.child_at(&mut |s, _| s < score)].node,
+            }
+        }
+    }
+
+    /// Asks for the memory of these leaves, step by step for all of them.
+    pub(super) fn prefetch(&self, leaves: &[u32]) {
+        leaves.iter().for_each(|&id| self.store.leaves.prefetch_place(id));
+        leaves.iter().for_each(|&id| self.store.leaves.prefetch(id));
+        leaves.iter().for_each(|&id| self.leaf(id).prefetch());
+    }
+
     /// The number of entries for which `is_before` holds; it must hold for all up to a point, and then for none.
     pub(super) fn partition(&self, mut is_before: impl FnMut(f64, &[u8]) -> bool) -> usize {
         let (mut node, mut before) = (&self.root.node, 0);

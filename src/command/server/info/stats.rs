@@ -64,6 +64,7 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
         "reply_buffer_shrinks",
         "reply_buffer_expands",
     ]);
-    // Not in Redis: connections ended because of what they were owed or had sent.
+    // Not in Redis: commands that found their stripe locked, and connections ended because of what they were owed or had sent.
+    page.field("stripe_waits", ctx.table.waits());
     page.field("client_limit_disconnections", stats.limit_disconnections.load(Relaxed));
 }
