@@ -208,10 +208,16 @@ mod tests {
 
     /// Bytes of four stretches and one more for where they begin, and who watches over them.
     fn watched() -> (Vec<u8>, HugePages) {
-        // A fresh mapping, so that no page of it is in memory before it is touched.
         let memory: Vec<u8> = Vec::with_capacity(5 * HUGE);
         let from = memory.as_ptr() as usize;
         let pages = HugePages::over(from..from + memory.capacity()).unwrap();
+        // Another test may have left pages there: none shall be in memory before it is touched.
+        let stretches = pages.range(0..pages.huge.len());
+        // SAFETY: nothing was written there yet.
+        let failed = unsafe {
+            libc::madvise(stretches.start as *mut libc::c_void, stretches.len(), libc::MADV_DONTNEED)
+        };
+        assert_eq!(failed, 0);
         (memory, pages)
     }
 
