@@ -20,7 +20,7 @@ use crate::observe::process;
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(100);
-/// Looks to wait after a move, so that its effect is seen before the next.
+/// Looks to wait after a move, so that its effect is seen before connections are spread.
 const REST: u32 = 5;
 /// A worker that computes a smaller part of the time than this has time for more, in thousandths.
 const HAS_TIME: u64 = 600;
@@ -47,8 +47,9 @@ struct Meetings {
     /// Commands between the last two looks, and when connections were last spread: what fewer workers did.
     pace: u64,
     pace_of_fewer: Option<u64>,
-    /// Looks since the last spreading.
-    since_spread: u32,
+    /// Looks since connections last moved, and whether that was spreading.
+    since_move: u32,
+    was_spread: bool,
     /// Looks to go without spreading, now and after the next gathering.
     apart: u32,
     patience: u32,
@@ -57,7 +58,7 @@ struct Meetings {
 impl Meetings {
     /// Takes note of what was counted so far, one look after the other. True if workers hinder each other.
     fn hinder(&mut self, waits: u64, commands: u64) -> bool {
-        self.since_spread = self.since_spread.saturating_add(1);
+        self.since_move = self.since_move.saturating_add(1);
         self.apart = self.apart.saturating_sub(1);
         let new_waits = waits.saturating_sub(std::mem::replace(&mut self.waits, waits));
         self.pace = commands.saturating_sub(std::mem::replace(&mut self.commands, commands));
@@ -65,20 +66,27 @@ impl Meetings {
         are_many && self.pace_of_fewer.is_none_or(|before| self.pace < before + before / GAIN_PART)
     }
 
+    /// Whether what the last move brought has been seen for a whole look.
+    fn may_gather(&self) -> bool {
+        self.since_move >= 2
+    }
+
     fn may_spread(&self) -> bool {
-        self.apart == 0
+        self.since_move >= REST && self.apart == 0
     }
 
     fn spread(&mut self) {
-        self.since_spread = 0;
+        (self.since_move, self.was_spread) = (0, true);
         self.pace_of_fewer = Some(self.pace);
     }
 
     /// The connections were gathered. If it was spreading that brought the meetings, the next is put off for longer.
     fn gathered(&mut self) {
-        let was_spread = self.since_spread <= 4 * REST;
-        self.patience = if was_spread { (2 * self.patience).min(PATIENCE_MAX) } else { 0 }.max(PATIENCE_MIN);
+        let is_spreads_fault = self.was_spread && self.since_move <= 4 * REST;
+        self.patience =
+            if is_spreads_fault { (2 * self.patience).min(PATIENCE_MAX) } else { 0 }.max(PATIENCE_MIN);
         self.apart = self.patience;
+        (self.since_move, self.was_spread) = (0, false);
     }
 }
 
@@ -86,7 +94,7 @@ impl Meetings {
 pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
     let mut last: Vec<u64> = workers.iter().map(Handle::computed_nanos).collect();
     let (mut last_idle, mut last_look) = (process::idle_time(), ctx.clock.elapsed());
-    let (mut rest, mut meetings) = (0u32, Meetings::default());
+    let mut meetings = Meetings::default();
     let mut interval = tokio::time::interval(PERIOD);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -100,17 +108,12 @@ pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
         }
         let idle_cores = idle.saturating_sub(last_idle).as_nanos() as u64 * 1000 / passed;
         (last_idle, last_look) = (idle, look);
-        rest = rest.saturating_sub(1);
         let hinder = meetings.hinder(ctx.table.waits(), ctx.stats.sum(|seat| &seat.processed));
-        if rest > 0 {
-            continue;
-        }
-        if hinder && !ctx.settings.load().network.io_threads_spread && gather(&workers) {
+        let may_gather = meetings.may_gather() && !ctx.settings.load().network.io_threads_spread;
+        if hinder && may_gather && gather(&workers) {
             meetings.gathered();
-            rest = REST;
         } else if meetings.may_spread() && idle_cores >= IDLE_MIN && spread(&workers) {
             meetings.spread();
-            rest = REST;
         }
     }
 }
@@ -184,21 +187,24 @@ mod tests {
         let apart = |meetings: &mut Meetings| {
             assert!(meetings.may_spread());
             meetings.spread();
-            assert!(pass(meetings, 5000));
+            assert!(
+                pass(meetings, 5000) && !meetings.may_gather(),
+                "the move may have come in the middle of the look"
+            );
+            assert!(pass(meetings, 5000) && meetings.may_gather());
             meetings.gathered();
             (1..).find(|_| {
                 pass(meetings, 0);
                 meetings.may_spread()
             })
         };
-        pass(&mut meetings, 0);
+        (0..REST).for_each(|_| assert!(!pass(&mut meetings, 0)));
         let looks = [(); 12].map(|()| apart(&mut meetings).unwrap());
         assert_eq!(looks[..3], [20, 40, 80]);
         assert_eq!(looks[11], PATIENCE_MAX);
         // Where it went well for a time, another load has begun.
-        for _ in 0..100 {
-            pass(&mut meetings, 0);
-        }
+        meetings.spread();
+        (0..100).for_each(|_| assert!(!pass(&mut meetings, 0)));
         meetings.gathered();
         assert_eq!(meetings.apart, PATIENCE_MIN);
     }
