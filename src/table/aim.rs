@@ -32,6 +32,26 @@ impl Table {
     }
 }
 
+/// What tells which stripe a key is in: its address, or an aim, where the stripe was found before.
+pub trait Aimed<'t> {
+    /// The key's stripe and hash.
+    fn aim(self, table: &'t Table) -> Aim<'t>;
+}
+
+impl<'t> Aimed<'t> for Address {
+    #[inline]
+    fn aim(self, table: &'t Table) -> Aim<'t> {
+        table.aim(self)
+    }
+}
+
+impl<'t> Aimed<'t> for Aim<'t> {
+    #[inline]
+    fn aim(self, _: &'t Table) -> Aim<'t> {
+        self
+    }
+}
+
 /// Asks for what looking up these keys will need. Whatever is wrong by then costs a miss, no more.
 #[inline]
 pub fn look_ahead(aims: &[Aim<'_>]) {

@@ -30,7 +30,7 @@ pub mod told;
 pub mod wait;
 mod watch;
 
-pub use aim::{Aim, look_ahead};
+pub use aim::{Aim, Aimed, look_ahead};
 pub use entry::Entry;
 pub use garbage::Garbage;
 pub use lapsed::Lapsed;
@@ -211,25 +211,14 @@ impl Table {
     /// Runs `body` on the slot of one key, its stripe locked. Where `seq` of the body's effect matters, the body takes
     /// it before it returns.
     #[inline]
-    pub fn with_slot<R>(
-        &self,
-        address: Address,
+    pub fn with_slot<'t, R>(
+        &'t self,
+        at: impl Aimed<'t>,
         key: &[u8],
         now: Millis,
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
-        self.with_slot_at(self.aim(address), key, now, body)
-    }
-
-    /// As [`Table::with_slot`], where the stripe was found before.
-    #[inline]
-    pub fn with_slot_at<R>(
-        &self,
-        aim: Aim<'_>,
-        key: &[u8],
-        now: Millis,
-        body: impl FnOnce(&mut Slot<'_>) -> R,
-    ) -> R {
+        let aim = at.aim(self);
         let mut stripe = self.enter(aim.stripe);
         stripe.forget_told();
         body(&mut Slot::open(self, &mut stripe, key, aim.hash, now))
@@ -237,25 +226,14 @@ impl Table {
 
     /// As [`Table::with_slot`], for who only reads: see [`Table::hold_expiry`].
     #[inline]
-    pub fn with_seen<R>(
-        &self,
-        address: Address,
+    pub fn with_seen<'t, R>(
+        &'t self,
+        at: impl Aimed<'t>,
         key: &[u8],
         now: Millis,
         body: impl FnOnce(&mut Slot<'_>) -> R,
     ) -> R {
-        self.with_seen_at(self.aim(address), key, now, body)
-    }
-
-    /// As [`Table::with_seen`], where the stripe was found before.
-    #[inline]
-    pub fn with_seen_at<R>(
-        &self,
-        aim: Aim<'_>,
-        key: &[u8],
-        now: Millis,
-        body: impl FnOnce(&mut Slot<'_>) -> R,
-    ) -> R {
+        let aim = at.aim(self);
         let mut stripe = self.enter(aim.stripe);
         stripe.forget_told();
         body(&mut Slot::look(self, &mut stripe, key, aim.hash, now))
