@@ -33,7 +33,7 @@ const IDLE_MIN: u64 = 700;
 const WAITS_PART: u64 = 20;
 const WAITS_MIN: u64 = 500;
 /// Workers that wait for each other all the same do well together if they do more by this part than fewer did.
-const GAIN_PART: u64 = 8;
+const GAIN_PART: u64 = 4;
 /// Looks without spreading after the connections were gathered: at first, and at most.
 const PATIENCE_MIN: u32 = 20;
 const PATIENCE_MAX: u32 = 600;
@@ -44,9 +44,11 @@ struct Meetings {
     /// As counted up to the last look.
     waits: u64,
     commands: u64,
-    /// Commands between the last two looks, and when connections were last spread: what fewer workers did.
+    /// Commands between the last two looks, the most of late, and the most when connections were last spread: what fewer
+    /// workers did at their best, since a machine that others use has its slow moments.
     pace: u64,
-    pace_of_fewer: Option<u64>,
+    best: u64,
+    best_of_fewer: Option<u64>,
     /// Looks since connections last moved, and whether that was spreading.
     since_move: u32,
     was_spread: bool,
@@ -62,8 +64,9 @@ impl Meetings {
         self.apart = self.apart.saturating_sub(1);
         let new_waits = waits.saturating_sub(std::mem::replace(&mut self.waits, waits));
         self.pace = commands.saturating_sub(std::mem::replace(&mut self.commands, commands));
+        self.best = self.pace.max(self.best - self.best / 8);
         let are_many = new_waits >= WAITS_MIN && new_waits >= self.pace / WAITS_PART;
-        are_many && self.pace_of_fewer.is_none_or(|before| self.pace < before + before / GAIN_PART)
+        are_many && self.best_of_fewer.is_none_or(|before| self.pace < before + before / GAIN_PART)
     }
 
     /// Whether what the last move brought has been seen for a whole look.
@@ -77,7 +80,7 @@ impl Meetings {
 
     fn spread(&mut self) {
         (self.since_move, self.was_spread) = (0, true);
-        self.pace_of_fewer = Some(self.pace);
+        self.best_of_fewer = Some(self.best);
     }
 
     /// The connections were gathered. If it was spreading that brought the meetings, the next is put off for longer.
@@ -175,7 +178,16 @@ mod tests {
         assert!(!meetings.hinder(0, 40_000));
         meetings.spread();
         assert!(!meetings.hinder(20_000, 100_000), "60,000 instead of 40,000");
-        assert!(meetings.hinder(40_000, 142_000), "42,000 instead of 40,000");
+        assert!(meetings.hinder(40_000, 145_000), "45,000 instead of 40,000");
+    }
+
+    #[test]
+    fn a_slow_moment_before_spreading_does_not_make_it_look_good() {
+        let mut meetings = Meetings::default();
+        assert!(!meetings.hinder(0, 40_000));
+        assert!(!meetings.hinder(0, 60_000), "20,000 only");
+        meetings.spread();
+        assert!(meetings.hinder(20_000, 100_000), "40,000 again");
     }
 
     #[test]
