@@ -10,6 +10,7 @@
 //! their stripe locked, the connections are gathered again, and it takes longer from time to time until spreading is tried
 //! anew.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -131,16 +132,18 @@ pub(super) fn choose(workers: &[Handle], spread: bool) -> Option<&Handle> {
 
 /// Has the worker with the fewest connections give them to the one with the most; false when only one has any.
 fn gather(workers: &[Handle]) -> bool {
-    let connections = |index: &usize| workers[*index].connections();
-    let serving = || (0..workers.len()).filter(|index| connections(index) > 0);
-    let (Some(from), Some(to)) = (serving().min_by_key(connections), serving().rev().max_by_key(connections))
-    else {
-        return false;
-    };
-    if from != to {
-        workers[from].load().send(connections(&from), to);
-    }
-    from != to
+    let connections: Vec<usize> = workers.iter().map(Handle::connections).collect();
+    let Some((from, to)) = fewest_and_most(&connections) else { return false };
+    workers[from].load().send(connections[from], to);
+    true
+}
+
+/// Who has the fewest, of those that have any, and who has the most: never the same.
+fn fewest_and_most(connections: &[usize]) -> Option<(usize, usize)> {
+    let serving = || (0..connections.len()).filter(|&index| connections[index] > 0);
+    let most = serving().min_by_key(|&index| Reverse(connections[index]))?;
+    let fewest = serving().filter(|&index| index != most).min_by_key(|&index| connections[index])?;
+    Some((fewest, most))
 }
 
 /// Has the busiest worker give connections to the least busy; false when that is not called for.
@@ -162,6 +165,14 @@ fn spread(workers: &[Handle]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_has_fewer_connections_gives_them_away() {
+        assert_eq!(fewest_and_most(&[25, 25]), Some((1, 0)));
+        assert_eq!(fewest_and_most(&[1, 0, 49]), Some((0, 2)));
+        assert_eq!(fewest_and_most(&[0, 50]), None);
+        assert_eq!(fewest_and_most(&[0, 0]), None);
+    }
 
     #[test]
     fn a_few_meetings_hinder_nobody() {
