@@ -34,3 +34,9 @@ pub fn line(address: *const u8) {
 pub fn bytes(address: *const u8, count: usize) {
     (0..count.div_ceil(LINE)).for_each(|nth| line(address.wrapping_add(nth * LINE)));
 }
+
+/// Asks for the line of an address and its neighbours: for what a guess says lies near there.
+#[inline(always)]
+pub fn around(address: *const u8) {
+    bytes(address.wrapping_sub(LINE), 3 * LINE);
+}

@@ -7,8 +7,8 @@
 //!
 //! Workers whose clients all want the same key only get in each other's way: what one has in its cache the other takes from
 //! it, and both wait (a ZADD to one sorted set of a million: 5.6 µs of one worker, 10.7 of two). So where many commands find
-//! their stripe locked, the connections are gathered again, and it takes longer from time to time until spreading is tried
-//! anew.
+//! their stripe locked, and not far more are run than fewer workers ran, the connections are gathered again, and it takes longer
+//! from time to time until spreading is tried anew.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -45,9 +45,8 @@ struct Meetings {
     /// As counted up to the last look.
     waits: u64,
     commands: u64,
-    /// Commands between the last two looks, the most of late, and the most when connections were last spread: what fewer
-    /// workers did at their best, since a machine that others use has its slow moments.
-    pace: u64,
+    /// The most commands between two looks of late, and what that was when connections were last spread: what fewer workers
+    /// did at their best, since a machine that others use has its slow moments.
     best: u64,
     best_of_fewer: Option<u64>,
     /// Looks since connections last moved, and whether that was spreading.
@@ -64,10 +63,10 @@ impl Meetings {
         self.since_move = self.since_move.saturating_add(1);
         self.apart = self.apart.saturating_sub(1);
         let new_waits = waits.saturating_sub(std::mem::replace(&mut self.waits, waits));
-        self.pace = commands.saturating_sub(std::mem::replace(&mut self.commands, commands));
-        self.best = self.pace.max(self.best - self.best / 8);
-        let are_many = new_waits >= WAITS_MIN && new_waits >= self.pace / WAITS_PART;
-        are_many && self.best_of_fewer.is_none_or(|before| self.pace < before + before / GAIN_PART)
+        let pace = commands.saturating_sub(std::mem::replace(&mut self.commands, commands));
+        self.best = pace.max(self.best - self.best / 8);
+        let are_many = new_waits >= WAITS_MIN && new_waits >= pace / WAITS_PART;
+        are_many && self.best_of_fewer.is_none_or(|before| pace < before + before / GAIN_PART)
     }
 
     /// Whether what the last move brought has been seen for a whole look.

@@ -166,8 +166,7 @@ impl Segment {
     /// Asks for the marks among which [`Segment::lower_bound`] will look.
     #[inline]
     pub(super) fn prefetch_marks(&self, hash: u32) {
-        let likely = self.marks.as_ptr().wrapping_add(self.guess(hash)).cast::<u8>();
-        prefetch::bytes(likely.wrapping_sub(prefetch::LINE), 3 * prefetch::LINE);
+        prefetch::around(self.marks.as_ptr().wrapping_add(self.guess(hash)).cast());
     }
 
     /// Asks for the record of the first member with this hash, if there is one.

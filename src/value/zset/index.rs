@@ -86,8 +86,7 @@ impl Segment {
     /// Asks for the entries near a tag's place.
     #[inline]
     fn prefetch(&self, tag: u32) {
-        let likely = self.entries.as_ptr().wrapping_add(self.guess(tag)).cast::<u8>();
-        prefetch::bytes(likely.wrapping_sub(prefetch::LINE), 3 * prefetch::LINE);
+        prefetch::around(self.entries.as_ptr().wrapping_add(self.guess(tag)).cast());
     }
 
     /// One more than the highest tag that belongs here.

@@ -218,10 +218,8 @@ impl ZSet {
         if let Form::Indexed(indexed) = &self.0
             && indexed.is_far()
         {
-            indexed.look_ahead(words.map(|(first, last)| {
-                let score = if first == last { None } else { parse_f64(first) };
-                (score.filter(|score| !score.is_nan()), last)
-            }));
+            let score = |first, last| if first == last { None } else { parse_f64(first) };
+            indexed.look_ahead(words.map(|(first, last)| (score(first, last), last)));
         }
     }
 
