@@ -232,9 +232,10 @@ fn write(proto: Proto, stale: Stale<'_>, bytes: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
+    use crate::base::clock::Clock;
     use crate::base::hash::Seed;
     use crate::table::Expiry;
 
@@ -288,12 +289,12 @@ mod tests {
                     written.store(round, Ordering::Release);
                 }
             });
-            let (start, mut old, mut stale) = (Instant::now(), 0, 0);
+            let (clock, mut old, mut stale) = (Clock::real(), 0, 0);
             for round in 1..=ROUNDS {
                 // Nobody must be remembered from before: he would be told anyway.
                 tracking.changed(b"k", address.hash(), 0);
                 told.store(false, Ordering::Release);
-                over.store(round == ROUNDS || start.elapsed() > ENOUGH, Ordering::Release);
+                over.store(round == ROUNDS || clock.elapsed() > ENOUGH, Ordering::Release);
                 begun.store(round, Ordering::Release);
                 if over.load(Ordering::Acquire) {
                     break;

@@ -7,8 +7,8 @@
 use std::ptr;
 
 use crossbeam_utils::CachePadded;
-use parking_lot::Mutex;
 
+use super::latch::Mutex;
 use super::map::Order;
 use super::stripe::Stripe;
 use super::{Address, Entry, Table};

@@ -1,10 +1,10 @@
 //! Several stripes, locked in ascending order and held together.
 
-use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use super::entry::Entry;
 use super::lapsed::Lapsed;
+use super::latch::MutexGuard;
 use super::slot::Slot;
 use super::stripe::Stripe;
 use super::{Address, Table, wait};

@@ -18,6 +18,7 @@ pub mod entry;
 pub mod expire;
 mod garbage;
 mod lapsed;
+mod latch;
 pub mod locked;
 mod map;
 mod observe;
@@ -47,11 +48,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::clock::Millis;
 use crate::base::hash::Seed;
 use crate::base::random::Random;
+use latch::{Mutex, MutexGuard};
 use map::Order;
 use stripe::Stripe;
 
