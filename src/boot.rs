@@ -6,6 +6,7 @@
 mod data;
 #[cfg(test)]
 mod durable_tests;
+mod fail_stop;
 mod files;
 pub mod foreign;
 #[cfg(test)]
@@ -87,6 +88,7 @@ pub fn run(request: &cli::Request) -> Result<u8, Failure> {
         .map_err(|error| Failure::new(EXIT_CANNOT_CREATE, error))?;
     let logging = logging::start(config.observe.log_format, config.observe.loglevel, output)
         .map_err(|_| Failure::new(EXIT_INTERNAL, "logging was started twice"))?;
+    fail_stop::install();
     report_without_effect(&config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

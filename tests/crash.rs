@@ -147,6 +147,26 @@ fn torture(fsync: &str, workers: &str) {
     assert!(acknowledged >= ACKNOWLEDGED_MIN, "void: only {acknowledged} writes were acknowledged");
 }
 
+/// A mistake of ours is told, and ends the process like a kill: with nothing lost, and nothing of what was under way.
+#[test]
+fn a_panic_ends_the_process_and_loses_nothing() {
+    let mut server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    client.call("SET before 1");
+    client.send_raw(b"MULTI\r\nSET inside 1\r\nDEBUG PANIC\r\nEXEC\r\n").expect("sent");
+    let status = server.wait_for_end();
+    assert!(!status.success(), "{status}");
+    let told = server.output();
+    for part in
+        ["a mistake in Pinstripe itself", "asked for by DEBUG PANIC", "debug/mod.rs", "thread=\"worker-"]
+    {
+        assert!(told.contains(part), "{part} is not in what it said: {told}");
+    }
+    server.start_again();
+    let mut client = server.client();
+    assert_eq!(client.call("MGET before inside").render(), "1) \"1\"\n2) (nil)");
+}
+
 #[test]
 fn everysec_loses_nothing_to_a_kill() {
     torture("everysec", "2");

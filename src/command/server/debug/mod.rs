@@ -1,8 +1,8 @@
 //! DEBUG subcommand … — for tests and for looking under the bonnet. Off unless `enable-debug-command` says otherwise.
 //!
 //! Every subcommand runs while every worker stands still: POPULATE's record then stands in the log where it happened,
-//! DIGEST sees one moment, and SLEEP stops the server as its users expect. Subcommands that end the process or show
-//! structures that exist only in Redis are missing.
+//! DIGEST sees one moment, and SLEEP stops the server as its users expect. Subcommands that show structures that exist only
+//! in Redis are missing, and of those that end the process all but PANIC.
 
 mod object;
 mod populate;
@@ -51,6 +51,8 @@ const HELP_LINES: &[&str] = &[
     "    Drop all data and load the log.",
     "OBJECT <key>",
     "    How the value of a key is kept.",
+    "PANIC",
+    "    End the process as a mistake in it would.",
     "POPULATE <count> [<prefix>] [<size>]",
     "    Create <count> string keys named key:<num>, or <prefix>:<num>, where there",
     "    are none. Unlike in Redis they are in the log.",
@@ -108,6 +110,7 @@ fn debug(
         (b"help", 0) => help::write("DEBUG", HELP_LINES, reply),
         (b"loadaof", _) => return load_log(ctx, session),
         (b"object", 1) => object::object(args, ctx, reply)?,
+        (b"panic", 0) => panic(),
         (b"populate", 1..=3) => return populate::populate(args, ctx, reply),
         (b"protocol", 1) => protocol::protocol(args, reply)?,
         (b"quicklist-packed-threshold", 1) => packed_threshold(args, reply)?,
@@ -144,6 +147,11 @@ fn error(text: &[u8]) -> Refusal {
     // A line end would let the client write replies of its own.
     let line = String::from_utf8_lossy(text).replace(['\r', '\n'], " ");
     Refusal::Line(line.into())
+}
+
+#[expect(clippy::panic, reason = "it is what was asked for")]
+fn panic() -> ! {
+    panic!("asked for by DEBUG PANIC")
 }
 
 fn digest_values(args: &Args<'_>, ctx: &Context, reply: &mut Reply<'_>) {
