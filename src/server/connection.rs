@@ -6,26 +6,26 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use super::pipe::{Pipe, Sleep};
 use super::worker::{Passenger, Socket, Worker};
 use crate::base::clock::Millis;
 use crate::base::prefetch::AHEAD;
 use crate::clients::{Client, flag};
 use crate::config::Config;
-use crate::exec::replicas::{self, Piece, Pieces};
+use crate::exec::replicas::{self, Pieces};
 use crate::exec::run::{Ahead, Desk, Flow};
-use crate::exec::safety::{Looks, Need};
-use crate::exec::{Session, Until, Wait, listen, multi, outage, sleep, tracking};
-use crate::resp::reply::{Proto, Reply};
+use crate::exec::safety::Looks;
+use crate::exec::{Session, Until, Wait, listen, multi, sleep, tracking};
+use crate::resp::reply::Reply;
 use crate::resp::request::{Batch, Limits, RequestParser};
 
 /// Commands that make it worth while to look at them before they run.
@@ -35,8 +35,6 @@ const BATCH_MAX: usize = 1024;
 /// Output that a turn may gather before it is written: what a client that does not read can make us hold, next to one
 /// reply.
 const OUTPUT_MAX: usize = 1024 * 1024;
-/// Between two signs of life to a replica that waits for its snapshot.
-const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// The least room for reading more of an unfinished command. Beyond it the buffer grows no faster than data comes: what
 /// a client announces costs nothing, only what it sends.
 const READ_AHEAD_MIN: usize = 16 * 1024;
@@ -70,8 +68,8 @@ pub(super) struct Connection<S> {
 
 /// Input that is not yet run: an unfinished command, or what stands behind one that sleeps.
 #[derive(Default)]
-struct Unrun {
-    bytes: Vec<u8>,
+pub(super) struct Unrun {
+    pub(super) bytes: Vec<u8>,
     parser: RequestParser,
     /// Bytes that the unfinished command still lacks, as far as known.
     lacking: usize,
@@ -174,14 +172,14 @@ impl<S: Stream> Connection<S> {
             let mut out = Vec::new();
             stop = match stop {
                 Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
-                Stop::Wait(wait) => {
-                    Box::pin(self.sleep(*wait, &mut out)).await?;
-                    self.run_unrun(&mut out)
-                }
-                Stop::Paused(until) => {
-                    Box::pin(self.pause(until)).await?;
-                    self.run_unrun(&mut out)
-                }
+                Stop::Wait(wait) => match Box::pin(self.sleep(*wait, &mut out)).await? {
+                    Sleep::Over => self.run_unrun(&mut out),
+                    Sleep::Abandoned => return Ok(End::Closed),
+                },
+                Stop::Paused(until) => match Box::pin(self.pause(until)).await? {
+                    Sleep::Over => self.run_unrun(&mut out),
+                    Sleep::Abandoned => return Ok(End::Closed),
+                },
                 Stop::OutputFull => self.run_unrun(&mut out),
                 Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
             };
@@ -233,13 +231,16 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Sleeps for a command, whose reply is then in `out`.
-    async fn sleep(&mut self, wait: Wait, out: &mut Vec<u8>) -> io::Result<()> {
+    async fn sleep(&mut self, wait: Wait, out: &mut Vec<u8>) -> io::Result<Sleep> {
         if let Until::Snapshot(pieces) = wait.until {
-            return self.send_snapshot(pieces).await;
+            self.send_snapshot(pieces).await?;
+            return Ok(Sleep::Over);
         }
+        // A job goes on without who asked for it, and he may have ended his input with the question.
+        let behind = (!matches!(wait.until, Until::Job(_))).then_some(&mut self.unrun);
         let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
         let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, wait, out);
-        pipe.deliver_until(asleep, &mut self.stream).await
+        pipe.deliver_until(asleep, &mut self.stream, behind).await
     }
 
     /// Sends a replica its snapshot. What it is to hear after it gathers meanwhile.
@@ -253,10 +254,10 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Sleeps until CLIENT PAUSE lets the next command through.
-    async fn pause(&mut self, until: Millis) -> io::Result<()> {
+    async fn pause(&mut self, until: Millis) -> io::Result<Sleep> {
         let pipe = Pipe { worker: &self.worker, client: &self.session.client };
         let paused = sleep::pause(&self.worker.ctx, &self.session.client, until);
-        pipe.deliver_until(paused, &mut self.stream).await
+        pipe.deliver_until(paused, &mut self.stream, Some(&mut self.unrun)).await
     }
 
     /// Reads once and runs every complete command.
@@ -310,14 +311,11 @@ impl<S: Stream> Connection<S> {
 
     /// A client that sends more than it may hold is cut off.
     fn check_unrun(&self, stop: Stop) -> Stop {
-        let Some(unrun) = &self.unrun else { return stop };
-        let ctx = &self.worker.ctx;
-        if unrun.bytes.len() as u64 > ctx.settings.load().clients.client_query_buffer_limit {
-            tracing::warn!(client = self.session.client.id, "closed: its query buffer is over the limit");
-            ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
-            return Stop::Close;
+        let pipe = Pipe { worker: &self.worker, client: &self.session.client };
+        match &self.unrun {
+            Some(unrun) if pipe.holds_too_much(&unrun.bytes) => Stop::Close,
+            _ => stop,
         }
-        stop
     }
 
     /// Runs the complete commands of `bytes`.
@@ -370,8 +368,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn note_input(&self, count: usize) {
-        self.worker.ctx.stats.seat(self.worker.seat).bytes_in.add(count as u64);
-        count_traffic(&self.session.client, 0, count);
+        Pipe { worker: &self.worker, client: &self.session.client }.note_input(count);
     }
 }
 
@@ -383,122 +380,6 @@ struct Ran {
     lacking: usize,
     /// What ended the turn.
     stop: Stop,
-}
-
-/// The way out of a connection, for as long as its session is busy with something else.
-struct Pipe<'a> {
-    worker: &'a Worker,
-    client: &'a Client,
-}
-
-impl Pipe<'_> {
-    /// Waits until what the turn did, and what it saw, can be told.
-    async fn make_safe(&self, need: Need) -> io::Result<()> {
-        self.worker.flusher.make_safe(&self.worker.ctx, need).await.map_err(io::Error::other)
-    }
-
-    /// Puts refusals in the place of answers that cannot be told. Where something was done that cannot be taken back, nobody
-    /// can say now whether it will last: that is told by the end of the connection.
-    fn refuse_instead(
-        &self,
-        looks: Looks,
-        fault: io::Error,
-        proto: Proto,
-        out: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        let Some(answers) = looks.count() else { return Err(fault) };
-        out.clear();
-        let line = outage::refusal(&fault.to_string());
-        for _ in 0..answers {
-            self.worker.ctx.stats.count_error("MISCONF");
-            Reply::new(out, proto).error(line.as_bytes());
-        }
-        Ok(())
-    }
-
-    /// Waits for the end of a sleep. What is posted meanwhile is sent at once.
-    async fn deliver_until(
-        &self,
-        sleep: impl Future<Output = ()>,
-        stream: &mut impl Stream,
-    ) -> io::Result<()> {
-        let mut sleep = pin!(sleep);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut sleep => return Ok(()),
-                () = poll_fn(|task| self.client.poll_woken(task)) => {
-                    let mut posted = Vec::new();
-                    self.client.take_posted(&mut posted);
-                    self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
-                    self.write(stream, &posted).await?;
-                }
-            }
-        }
-    }
-
-    /// Sends what a replica is to have before the stream. While there is nothing to send it is told that we are alive.
-    async fn send_pieces(&self, mut pieces: Pieces, stream: &mut impl Stream) -> io::Result<()> {
-        let mut is_begun = false;
-        loop {
-            let piece = tokio::select! {
-                biased;
-                () = self.client.killed() => return Err(io::ErrorKind::ConnectionAborted.into()),
-                piece = pieces.recv() => piece,
-                () = tokio::time::sleep(ALIVE_EVERY), if !is_begun => Some(Piece::Line(b"\n".to_vec())),
-            };
-            match piece {
-                Some(Piece::Line(line)) => self.write(stream, &line).await?,
-                Some(Piece::Payload(bytes)) => {
-                    if !std::mem::replace(&mut is_begun, true) {
-                        // The snapshot may show what is not yet as safe as `appendfsync` wants it.
-                        self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
-                    }
-                    self.write(stream, &bytes).await?;
-                }
-                Some(Piece::End) => return Ok(()),
-                None => return Err(io::Error::other("the replica's snapshot could not be made")),
-            }
-        }
-    }
-
-    async fn write(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        // Nearly always the socket takes all at once.
-        let taken = poll_fn(|task| match Pin::new(&mut *stream).poll_write(task, out) {
-            Poll::Pending => Poll::Ready(Ok(0)),
-            ready => ready,
-        });
-        let taken = taken.await?;
-        if taken < out.len() {
-            Box::pin(self.write_on(stream, &out[taken..])).await?;
-        }
-        count_traffic(self.client, 1, out.len());
-        self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
-        Ok(())
-    }
-
-    /// Writes to a socket that takes nothing, or not all, at once.
-    async fn write_on(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
-        let mut left = out;
-        while !left.is_empty() {
-            self.client.show_output(left.len() as u64);
-            // A killed client is ended even while it does not read.
-            let written = tokio::select! {
-                biased;
-                written = stream.write(left) => written?,
-                () = self.client.killed() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            };
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            left = &left[written..];
-        }
-        self.client.show_output(0);
-        Ok(())
-    }
 }
 
 /// Runs a batch of parsed commands in order; how many bytes they took, and what ended the turn before the batch did.
@@ -537,13 +418,6 @@ fn run_batch(
         }
     }
     (taken, None)
-}
-
-/// Counts bytes read from a client (0) or written to it (1). Its worker is the only one to do so, and a load and a store cost
-/// less than an addition that others might take part in.
-fn count_traffic(client: &Client, way: usize, bytes: usize) {
-    let count = &client.traffic[way];
-    count.store(count.load(Relaxed) + bytes as u64, Relaxed);
 }
 
 fn limits(config: &Config, authenticated: bool) -> Limits {
