@@ -356,7 +356,7 @@ async fn serve(
     ctx.loading.keys.store(report.keys, Ordering::Relaxed);
     // What loading does to keys is no news to anybody.
     ctx.table.set_heard(ctx.settings.load().observe.notify_keyspace_events.wants_any());
-    exec::outage::provide(&ctx);
+    exec::outage::provide(&ctx, ctx.identity.workers);
     ctx.loading.set(false);
     let banner = logging::banner(&BannerInfo {
         addresses,
@@ -443,6 +443,8 @@ fn apply_settings(
     }
     if changed.has("appendonly") {
         if config.persistence.appendonly {
+            ctx.log.want_on();
+            ctx.saves.rewrite_scheduled.store(true, Ordering::Relaxed);
             ctx.mailbox.post(Order::Rewrite { done: None });
         } else {
             ctx.log.turn_off(ctx.clock.unix_ms()).map_err(|fault| ("appendonly", fault.to_string()))?;

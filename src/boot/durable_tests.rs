@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::{Context, HostFiles, context, data};
 use crate::cli::Request;
+use crate::exec::outage;
 use crate::gateway;
 use crate::log::storage::{FaultyStorage, MemoryStorage, Storage};
 use crate::server::Running;
 use crate::server::listener::{self, Listeners};
+use crate::table::Expiry;
 
 /// How long a reply that must not come is waited for. One that comes early comes at once.
 const SILENCE: Duration = Duration::from_millis(120);
@@ -177,6 +179,27 @@ fn the_absence_of_a_key_is_not_shown_before_its_removal_is_on_the_device() {
 fn a_script_shows_nothing_that_is_not_on_the_device() {
     let look = "EVAL \"return redis.call('get', KEYS[1])\" 1 k\r\n";
     check(resp, ("PING\r\n", "+PONG\r\n"), "SET k v\r\n", "+OK\r\n", look, "$1\r\nv\r\n");
+}
+
+/// A script lets go of a stripe before its record is written: whoever notes meanwhile which record the stripe's changes are
+/// in would note one that is too old.
+#[test]
+fn the_regular_tasks_do_not_take_what_a_script_does_for_recorded() {
+    let served = serve();
+    let ctx = &served.ctx;
+    let record_of_k = || {
+        let address = ctx.table.address(0, b"k");
+        ctx.table.with_seen(address, b"k", 0, |slot| slot.last_record(|| u64::MAX - 1))
+    };
+    std::thread::scope(|scope| {
+        let script = ctx.turns.everything();
+        ctx.table.with_slot(ctx.table.address(0, b"k"), b"k", 0, |slot| slot.put_text(b"v", Expiry::Clear));
+        let tasks = scope.spawn(|| outage::provide(ctx, ctx.identity.workers));
+        std::thread::sleep(SILENCE);
+        assert_eq!(record_of_k(), u64::MAX - 1, "somebody has said which record it is in");
+        assert!(!tasks.is_finished());
+        drop(script);
+    });
 }
 
 #[test]

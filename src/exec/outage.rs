@@ -24,7 +24,11 @@ pub fn prepare(ctx: &Context, now: Millis) {
 
 /// To be done now and then while all is well: until then the records of so far are those that a look at a stripe waits for
 /// where nobody knows better, as after an expiry or FLUSHALL.
-pub fn provide(ctx: &Context) {
+///
+/// In a turn on this seat, because a script lets go of a stripe before its record is written: while it runs, the newest
+/// record is not the one with its changes.
+pub fn provide(ctx: &Context, seat: usize) {
+    let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else { return };
     if ctx.log.fault().is_none() {
         ctx.table.settle_records(|| ctx.log.appended());
     }

@@ -120,7 +120,7 @@ impl<'c> Desk<'c> {
     /// The time of the command, in Unix milliseconds.
     #[inline]
     pub fn now(&self) -> Millis {
-        self.began + ((self.elapsed - self.began_nanos) / NANOS_PER_MS) as Millis
+        self.began + (self.elapsed.saturating_sub(self.began_nanos) / NANOS_PER_MS) as Millis
     }
 
     /// Looks at the requests of a batch that will run soon, from this one on: each command is looked up, its only key

@@ -362,6 +362,35 @@ fn the_sync_thread_syncs_when_asked_and_ends_with_shutdown() {
     assert_eq!(run.log.durable(), 4);
 }
 
+/// A rewrite of a log whose data is empty.
+fn rewrite_empty(log: &Arc<Log>) {
+    let mut rewrite = log.begin_rewrite().unwrap();
+    let cut = rewrite.cut(0).unwrap();
+    let writer = RdbWriter::new(rewrite.base_file().unwrap(), &header(cut), true).unwrap();
+    rewrite.finish(writer.finish().unwrap()).unwrap();
+}
+
+#[test]
+fn a_log_that_is_turned_off_during_a_rewrite_stays_off() {
+    let (memory, _, mut run) = started();
+    run.write(3);
+    let mut rewrite = run.log.begin_rewrite().unwrap();
+    run.log.turn_off(0).unwrap();
+    assert!(rewrite.cut(0).is_err());
+    drop(rewrite);
+    assert!(!run.log.is_on());
+    // On and off again before the rewrite that turning it on had ordered.
+    run.log.want_on();
+    run.log.turn_off(0).unwrap();
+    rewrite_empty(&run.log);
+    assert!(!run.log.is_on());
+    let rewrite = run.log.begin_rewrite().unwrap();
+    drop(rewrite);
+    assert!(!run.log.is_on());
+    memory.crash();
+    assert!(boot(Arc::new(memory)).is_ok());
+}
+
 #[test]
 fn a_log_that_was_off_is_turned_on_by_a_rewrite_and_off_again() {
     let memory = MemoryStorage::new();
@@ -369,10 +398,12 @@ fn a_log_that_was_off_is_turned_on_by_a_rewrite_and_off_again() {
     let lock = Arc::new(DirectoryLock::take(&*storage, Path::new("d")).unwrap());
     let log = Log::off(storage, lock, Names::default(), OPTIONS);
     assert_eq!(log.append(0, |_| unreachable!()), 0);
-    let mut rewrite = log.begin_rewrite().unwrap();
-    let cut = rewrite.cut(0).unwrap();
-    let writer = RdbWriter::new(rewrite.base_file().unwrap(), &header(cut), true).unwrap();
-    rewrite.finish(writer.finish().unwrap()).unwrap();
+    rewrite_empty(&log);
+    assert!(!log.is_on(), "nobody wanted it on");
+    assert_eq!(log.append(0, |_| unreachable!()), 0);
+    log.want_on();
+    rewrite_empty(&log);
+    assert!(log.is_on());
     let mut run = Run::new(log);
     run.write(4);
     run.log.turn_off(0).unwrap();

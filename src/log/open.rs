@@ -391,6 +391,7 @@ impl Opened {
         }
         log.counters.size_before.store(self.sizes.saturating_sub(len), Ordering::Relaxed);
         log.counters.size_at_start.store(self.sizes, Ordering::Relaxed);
+        log.wanted.store(true, Ordering::Relaxed);
         log.on.store(true, Ordering::Release);
         Ok(())
     }
@@ -433,7 +434,7 @@ impl Log {
         open(self.place.storage.clone(), self.place.lock.clone(), self.place.names.clone())
     }
 
-    /// A log that is off (`appendonly no`). A rewrite turns it on.
+    /// A log that is off (`appendonly no`). A rewrite turns it on, once it is wanted on.
     pub fn off(
         storage: Arc<dyn Storage>,
         lock: Arc<DirectoryLock>,
@@ -444,6 +445,7 @@ impl Log {
         Arc::new(Self {
             place,
             on: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
             appended: AtomicU64::new(0),
             written: AtomicU64::new(0),
             durable: AtomicU64::new(0),

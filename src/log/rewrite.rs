@@ -50,6 +50,8 @@ pub struct Rewrite {
     detached: bool,
     /// The log was off before, and is off again if this fails.
     turns_on: bool,
+    /// It is off afterwards, too: nobody wanted it on at the cut. Then there are files for a later start, and that is all.
+    stays_off: bool,
     cut: Option<Seq>,
     /// Wall time of the cut, in Unix seconds.
     cut_unix_s: i64,
@@ -105,6 +107,7 @@ impl Log {
             file,
             detached,
             turns_on,
+            stays_off: false,
             cut: None,
             cut_unix_s: 0,
             succeeded: false,
@@ -133,10 +136,25 @@ impl Log {
         LogFault::new(LogFaultKind::Rewrite, "cannot replace", &self.place.manifest(), &failure.error)
     }
 
-    /// Turns the log off (`appendonly no`): what is pending is written and synced, the files stay.
+    /// The log is wanted on (`appendonly yes`): a rewrite, which somebody has to order, turns it on.
+    pub fn want_on(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is wanted on and is not: the rewrite that should turn it on is still to come, or has failed.
+    pub fn is_missed(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) && !self.is_on()
+    }
+
+    /// Turns the log off (`appendonly no`): what is pending is written and synced, the files stay. A rewrite that is under way
+    /// does not turn it on again.
     pub fn turn_off(&self, now_unix_ms: i64) -> Result<(), LogFault> {
-        self.on.store(false, Ordering::Relaxed);
-        let flushed = self.flush_into(&mut self.out.lock(), now_unix_ms);
+        let flushed = {
+            let mut out = self.out.lock();
+            self.wanted.store(false, Ordering::Relaxed);
+            self.on.store(false, Ordering::Relaxed);
+            self.flush_into(&mut out, now_unix_ms)
+        };
         let result = flushed.and_then(|()| self.sync().map(|_| ()));
         let mut out = self.out.lock();
         (out.file, out.number) = (None, 0);
@@ -152,6 +170,10 @@ impl Rewrite {
     pub fn cut(&mut self, now_unix_ms: i64) -> Result<Seq, LogFault> {
         let log = &self.log;
         let mut out = log.out.lock();
+        if !log.wanted.load(Ordering::Relaxed) && !self.turns_on {
+            return Err(LogFault::busy("the log was turned off meanwhile"));
+        }
+        self.stays_off = !log.wanted.load(Ordering::Relaxed);
         if self.detached {
             // The base will hold what is pending: it need not be written, and has nowhere to go.
             let seq = log.pending.lock().discard();
@@ -169,6 +191,10 @@ impl Rewrite {
             log.flush_into(&mut out, now_unix_ms)?;
         }
         let seq = log.written();
+        (self.cut, self.cut_unix_s) = (Some(seq), now_unix_ms / 1000);
+        if self.stays_off {
+            return Ok(seq);
+        }
         log.counters.size_before.fetch_add(out.len, Ordering::Relaxed);
         if out.unnamed {
             // Of an attempt before this one, which has failed. Nothing in it was ever acknowledged.
@@ -179,7 +205,6 @@ impl Rewrite {
         log.counters.out_len.store(0, Ordering::Relaxed);
         log.pending.lock().db = None;
         log.on.store(true, Ordering::Relaxed);
-        (self.cut, self.cut_unix_s) = (Some(seq), now_unix_ms / 1000);
         Ok(seq)
     }
 
@@ -203,7 +228,7 @@ impl Rewrite {
         let path = place.path(&self.base.name);
         let failed = |e: CommitError| LogFault::new(LogFaultKind::Rewrite, "cannot write", &path, &e.error);
         let base_len = base.commit().map_err(failed)?;
-        if self.detached {
+        if self.detached && !self.stays_off {
             // From here on a manifest may name the file. The line that opens its section is on the device by then: it is
             // written before this sync, or it is synced by whoever writes it.
             log.out.lock().unnamed = false;

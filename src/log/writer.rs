@@ -88,6 +88,8 @@ const BUFFER_KEPT_MAX: usize = 4 * 1024 * 1024;
 pub struct Log {
     pub(super) place: Place,
     pub(super) on: AtomicBool,
+    /// What `appendonly` says. It decides at the cut of a rewrite whether the log is on from there.
+    pub(super) wanted: AtomicBool,
     pub(super) appended: AtomicU64,
     pub(super) written: AtomicU64,
     pub(super) durable: AtomicU64,

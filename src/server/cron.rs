@@ -55,7 +55,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
             expiry.round(&ctx, seat).await;
         }
         if round.is_multiple_of(10) {
-            outage::provide(&ctx);
+            outage::provide(&ctx, seat);
             ctx.log.tell_time(now);
             ctx.replicas.tend(&ctx.log, &ctx.settings.load().replication, now);
             end_idle_connections(&ctx, now);
@@ -251,7 +251,7 @@ fn save_json_if_due(ctx: &Context, now: i64) {
 fn rewrite_if_grown(ctx: &Context) {
     let config = ctx.settings.load();
     let percentage = u64::from(config.persistence.auto_aof_rewrite_percentage);
-    if percentage == 0 || !may_rewrite(ctx) {
+    if percentage == 0 || !ctx.log.is_on() || !may_rewrite(ctx) {
         return;
     }
     let log = ctx.log.stats();
@@ -262,7 +262,8 @@ fn rewrite_if_grown(ctx: &Context) {
 }
 
 /// A log that failed for good (a failed sync, a file that somebody removed or that may not grow) is continued by a new
-/// generation, written from memory. That begins at once; writes are refused until it is done.
+/// generation, written from memory. That begins at once; writes are refused until it is done. One that could not be turned on
+/// is tried again in the same way.
 #[derive(Default)]
 struct Mender {
     /// When the attempt under way began, since the start of the process.
@@ -280,14 +281,21 @@ impl Mender {
     const PAUSE_FACTOR: u32 = 4;
 
     fn look(&mut self, ctx: &Context) {
-        let Err(fault) = ctx.log.sticky_fault() else {
+        let fault = ctx.log.sticky_fault().err().filter(|_| ctx.log.is_on());
+        if fault.is_none() && !ctx.log.is_missed() {
             *self = Self::default();
             return;
-        };
-        if may_rewrite(ctx) && self.is_due(ctx.clock.elapsed()) {
-            tracing::error!(%fault, "the log cannot be continued; a new one is written from memory");
-            ctx.mailbox.post(Order::Rewrite { done: None });
         }
+        if !may_rewrite(ctx) || !self.is_due(ctx.clock.elapsed()) {
+            return;
+        }
+        match fault {
+            Some(fault) => {
+                tracing::error!(%fault, "the log cannot be continued; a new one is written from memory");
+            }
+            None => tracing::error!("the log could not be turned on; that is tried again"),
+        }
+        ctx.mailbox.post(Order::Rewrite { done: None });
     }
 
     /// To be asked while no attempt is under way; true begins one.
@@ -304,7 +312,9 @@ impl Mender {
 }
 
 fn may_rewrite(ctx: &Context) -> bool {
-    ctx.log.is_on() && !ctx.saves.rewriting.load(Relaxed) && !ctx.loading.is_active()
+    let saves = &ctx.saves;
+    let is_under_way = saves.rewrite_scheduled.load(Relaxed) || saves.rewriting.load(Relaxed);
+    !is_under_way && !ctx.loading.is_active()
 }
 
 #[cfg(test)]

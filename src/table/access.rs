@@ -66,8 +66,9 @@ impl Policy {
             return second(now);
         }
         let counter = self.frequency(record, now);
-        let steps = counter.saturating_sub(LFU_NEW) * self.log_factor.load(Ordering::Relaxed) + 1;
-        let grown = counter + u32::from(counter < 255 && chance.is_multiple_of(u64::from(steps)));
+        let above_new = u64::from(counter.saturating_sub(LFU_NEW));
+        let steps = above_new * u64::from(self.log_factor.load(Ordering::Relaxed)) + 1;
+        let grown = counter + u32::from(counter < 255 && chance.is_multiple_of(steps));
         minute(now) << 8 | grown
     }
 
@@ -128,6 +129,15 @@ mod tests {
         assert_eq!(policy.frequency(record, now), LFU_NEW + 10);
         assert_eq!(policy.frequency(record, now + 3 * 60_000), LFU_NEW + 7);
         assert_eq!(policy.frequency(record, now + 3_000 * 60_000), 0);
+    }
+
+    #[test]
+    fn the_largest_factor_makes_growth_rare_and_nothing_worse() {
+        let policy = Policy::default();
+        policy.set(true, u32::MAX, 1);
+        let record = policy.with_frequency(255 - 1).unwrap();
+        assert_eq!(policy.frequency(policy.used(record, 1), 0), 254);
+        assert_eq!(policy.frequency(policy.used(record, 0), 0), 255);
     }
 
     #[test]

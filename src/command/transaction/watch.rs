@@ -1,6 +1,7 @@
 //! WATCH key [key …] — EXEC will do nothing if one of the keys changes before it. UNWATCH forgets them.
 //!
-//! A key whose time has come is removed first, so that its removal does not count as a change afterwards.
+//! A key whose time has come is removed first, so that its removal does not count as a change afterwards; while expiry is
+//! held, as by CLIENT PAUSE, it is only not seen.
 
 use crate::base::refusal::Refusal;
 use crate::exec::commit::Journal;
@@ -56,7 +57,7 @@ fn watch(
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
     for key in args.rest() {
         let address = ctx.table.address(session.db, key);
-        ctx.table.with_slot(address, key, args.now(), |slot| {
+        ctx.table.with_seen(address, key, args.now(), |slot| {
             if let Some(lapsed) = slot.take_lapsed() {
                 journal.lapsed(session.db, key, &lapsed);
                 session.outgoing.tell(slot.take_told());
