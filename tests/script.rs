@@ -63,6 +63,34 @@ fn others_are_told_of_a_script_that_does_not_end_and_can_kill_it() {
     ask_until(&server, "SCRIPT KILL", "NOTBUSY ");
 }
 
+/// Those whose sleep ends meanwhile need no turn for it, and so keep no worker from hearing of the end.
+#[test]
+fn sleepers_that_wake_up_or_go_do_not_keep_others_from_ending_a_script() {
+    let server =
+        Server::start(&["--busy-reply-threshold", "20", "--io-threads", "2", "--io-threads-spread", "yes"]);
+    // On both workers.
+    let sleepers: Vec<Client> = (0..8)
+        .map(|n| {
+            let mut client = server.client();
+            let timeout = if n < 4 { "0.4" } else { "0" };
+            client.send_raw(&support::client::encode(&["BLPOP", "nokey", timeout])).unwrap();
+            client
+        })
+        .collect();
+    let mut watcher = server.client();
+    watcher.call("WATCH k");
+    let mut client = server.client();
+    let script =
+        std::thread::spawn(move || client.try_call(&words(ENDLESS)).ok()?.error().map(str::to_owned));
+    ask_until(&server, "GET k", "BUSY ");
+    drop((sleepers, watcher));
+    std::thread::sleep(Duration::from_millis(600));
+    let began = Instant::now();
+    ask_until(&server, "SCRIPT KILL", "OK");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(script.join().unwrap().is_some());
+}
+
 #[test]
 fn a_script_that_has_written_is_not_killed_but_the_server_can_end() {
     let (mut server, asked) = busy(ENDLESS_AND_WRITING);

@@ -181,7 +181,10 @@ pub(super) fn get_in_line(
 pub fn leave(ctx: &Context, session: &mut Session) {
     let Some(waiting) = session.waiting.take() else { return };
     session.client.get_up();
-    let _turn = ctx.turns.begin(waiting.seat);
+    // The lines move with SWAPDB, so this is for a turn. Where a script takes long there is none to be had, and whoever waited
+    // for one would keep all of its worker from answering; should that script swap the databases just now, there stays
+    // somebody in line who is passed over.
+    let _turn = ctx.turns.begin_unless(waiting.seat, || ctx.scripts.is_overdue());
     for (db, key) in &waiting.keys {
         ctx.table.stop_waiting(*db, key, &waiting.waiter);
     }

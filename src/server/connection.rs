@@ -145,7 +145,11 @@ impl<S: Stream> Connection<S> {
             return Ok(Some(Passenger { socket, client, session: Some(self.session) }));
         }
         let ctx = &self.worker.ctx;
-        multi::unwatch(ctx, &mut self.session);
+        {
+            // As in `wait::leave`.
+            let _turn = ctx.turns.begin_unless(self.worker.seat, || ctx.scripts.is_overdue());
+            multi::unwatch(ctx, &mut self.session);
+        }
         listen::unsubscribe_all(ctx, &mut self.session);
         let client = &self.session.client;
         if client.is_overfull() {

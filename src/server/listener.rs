@@ -156,7 +156,9 @@ fn admit(socket: Socket, arrival: Arrival, ctx: &Context, workers: &[Handle]) {
         turn_away(&socket, TOO_MANY);
         return;
     };
-    if let Some(worker) = balance::choose(workers, ctx.settings.load().network.io_threads_spread) {
+    // A script that takes long keeps its worker from answering: who comes to end it must go to one that has time.
+    let spread = ctx.settings.load().network.io_threads_spread && !ctx.scripts.is_overdue();
+    if let Some(worker) = balance::choose(workers, spread) {
         worker.adopt(Passenger { socket, client, session: None });
     }
 }
