@@ -138,32 +138,22 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Tells what must know that it ends here, unless it goes to another worker.
+    /// It ends here, or goes to another worker.
     fn end(mut self, outcome: io::Result<End>) -> io::Result<Option<Passenger>> {
-        if matches!(outcome, Ok(End::Moved)) {
-            let (socket, client) = (self.stream.into_socket()?, self.session.client.clone());
-            return Ok(Some(Passenger { socket, client, session: Some(self.session) }));
+        let socket = match outcome {
+            Ok(End::Moved) => self.stream.into_socket().map(Some),
+            outcome => outcome.map(|_| None),
+        };
+        match socket {
+            Ok(Some(socket)) => {
+                let client = self.session.client.clone();
+                Ok(Some(Passenger { socket, client, session: Some(self.session) }))
+            }
+            ended => {
+                take_leave(&self.worker, &mut self.session);
+                ended.map(|_| None)
+            }
         }
-        let ctx = &self.worker.ctx;
-        {
-            // As in `wait::leave`.
-            let _turn = ctx.turns.begin_unless(self.worker.seat, || ctx.scripts.is_overdue());
-            multi::unwatch(ctx, &mut self.session);
-        }
-        listen::unsubscribe_all(ctx, &mut self.session);
-        let client = &self.session.client;
-        if client.is_overfull() {
-            let (id, address) = (client.id, &*client.address);
-            tracing::warn!(
-                client = id,
-                address,
-                "closed: more waits to be sent to it than client-output-buffer-limit lets"
-            );
-            ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
-        }
-        tracking::stop(ctx, &mut self.session);
-        replicas::leave(ctx, &self.session);
-        outcome.map(|_| None)
     }
 
     async fn turns(&mut self) -> io::Result<End> {
@@ -384,6 +374,29 @@ struct Ran {
     lacking: usize,
     /// What ended the turn.
     stop: Stop,
+}
+
+/// Tells all who know of a session that its connection has ended.
+pub(super) fn take_leave(worker: &Worker, session: &mut Session) {
+    let ctx = &worker.ctx;
+    {
+        // As in `wait::leave`.
+        let _turn = ctx.turns.begin_unless(worker.seat, || ctx.scripts.is_overdue());
+        multi::unwatch(ctx, session);
+    }
+    listen::unsubscribe_all(ctx, session);
+    let client = &session.client;
+    if client.is_overfull() {
+        let (id, address) = (client.id, &*client.address);
+        tracing::warn!(
+            client = id,
+            address,
+            "closed: more waits to be sent to it than client-output-buffer-limit lets"
+        );
+        ctx.stats.limit_disconnections.fetch_add(1, Relaxed);
+    }
+    tracking::stop(ctx, session);
+    replicas::leave(ctx, session);
 }
 
 /// Runs a batch of parsed commands in order; how many bytes they took, and what ended the turn before the batch did.

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
-use super::connection::{Connection, Stream};
+use super::connection::{Connection, Stream, take_leave};
 use crate::clients::Client;
 use crate::exec::safety::Flusher;
 use crate::exec::{Context, Session};
@@ -183,7 +183,10 @@ impl Stay {
                 let connection = Connection::new(stream, worker, client, session);
                 tokio::task::spawn_local(connection.serve(move |outcome| self.end(outcome)));
             }
-            Err(fault) => self.end(Err(fault)),
+            Err(fault) => {
+                session.into_iter().for_each(|mut session| take_leave(&self.worker, &mut session));
+                self.end(Err(fault));
+            }
         }
     }
 
