@@ -107,6 +107,12 @@ impl Config {
     }
 }
 
+/// True when the value of a directive, by a name in any case, must not be shown.
+pub fn is_secret(name: &[u8]) -> bool {
+    let row = std::str::from_utf8(name).ok().and_then(directives::find);
+    row.is_some_and(|row| row.is(directives::SENSITIVE))
+}
+
 /// Texts of directives without effect. Some are passwords, so `{:?}` shows only the names.
 #[derive(Clone, Default, PartialEq)]
 struct Unused(BTreeMap<&'static str, String>);

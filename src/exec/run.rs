@@ -15,8 +15,7 @@ use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::turn::{Everything, Turn};
-use super::{Args, gate, limits, listen, multi, operations, outage, script, tracking, wait};
-use crate::base::bytes;
+use super::{Args, gate, listen, multi, onlookers, operations, outage, script, tracking, wait};
 use crate::base::clock::Millis;
 use crate::base::prefetch::AHEAD;
 use crate::base::refusal::Refusal;
@@ -27,7 +26,7 @@ use crate::resp::reply::{Mark, Reply};
 use crate::resp::request::{Batch, Request};
 use crate::table::{self, Aim, Locked};
 
-const NANOS_PER_MS: u64 = 1_000_000;
+pub(super) const NANOS_PER_MS: u64 = 1_000_000;
 
 /// What the connection does after a command.
 pub enum Flow {
@@ -104,7 +103,7 @@ impl<'c> Desk<'c> {
         outage::prepare(ctx, began);
         Desk {
             ctx,
-            slow_from: slow_from(&config),
+            slow_from: onlookers::slow_from(&config),
             config,
             seat,
             counters,
@@ -378,7 +377,7 @@ impl<'c> Desk<'c> {
         }
         self.note_run(command, session, request, started, outcome.is_err());
         if ctx.clients.is_monitored() && command.spec.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0 {
-            self.feed_monitors(session, request);
+            self.feed_monitors(command, session, request);
         }
         match outcome {
             Ok(effect) => {
@@ -622,54 +621,6 @@ impl<'c> Desk<'c> {
             }
         }
     }
-
-    pub(super) fn feed_monitors(&self, session: &Session, request: &Request<'_>) {
-        let now = self.ctx.clock.unix_us();
-        let place = if session.in_script {
-            "lua".to_owned()
-        } else if session.client.has_flag(clients::flag::UNIX) {
-            format!("unix:{}", session.client.address.trim_end_matches(":0"))
-        } else {
-            session.client.address.to_string()
-        };
-        let mut line =
-            format!("+{}.{:06} [{} {place}]", now / 1_000_000, now % 1_000_000, session.db).into_bytes();
-        for word in request.iter() {
-            line.push(b' ');
-            line.extend_from_slice(bytes::repr(word).as_bytes());
-        }
-        line.extend_from_slice(b"\r\n");
-        self.ctx.clients.feed_monitors(&line, &limits::outbox(&self.config, self.now()));
-    }
-
-    #[cold]
-    fn note_slow(&self, command: &Command, session: &Session, request: &Request<'_>, took: u64) {
-        let config = &self.config.observe;
-        let micros = took / 1000;
-        let is_slow = u64::try_from(config.slowlog_log_slower_than).is_ok_and(|limit| micros >= limit);
-        if is_slow && !command.spec.has(flag::SKIP_SLOWLOG) {
-            let client = &session.client;
-            let who = (client.address.to_string(), client.names().name);
-            let words: Vec<&[u8]> = request.iter().collect();
-            let at = self.now() / 1000;
-            self.ctx.slowlog.add(at, micros, words.into_iter(), who, config.slowlog_max_len as usize);
-        }
-        if config.latency_monitor_threshold > 0 {
-            let event = if command.spec.has(flag::FAST) { "fast-command" } else { "command" };
-            let ms = micros / 1000;
-            self.ctx.latency.record(event, self.now() / 1000, ms, config.latency_monitor_threshold);
-        }
-    }
-}
-
-/// The least time, in nanoseconds, that one of the logs of what is slow wants to hear of.
-fn slow_from(config: &Config) -> u64 {
-    let observe = &config.observe;
-    let slowlog =
-        u64::try_from(observe.slowlog_log_slower_than).ok().map(|micros| micros.saturating_mul(1000));
-    let monitor = Some(observe.latency_monitor_threshold).filter(|ms| *ms > 0);
-    let monitor = monitor.map(|ms| ms.saturating_mul(NANOS_PER_MS));
-    slowlog.into_iter().chain(monitor).min().unwrap_or(u64::MAX)
 }
 
 impl Drop for Desk<'_> {

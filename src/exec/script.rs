@@ -151,7 +151,7 @@ impl<'c> Desk<'c> {
         let ctx = self.ctx;
         if ctx.clients.is_monitored() {
             // Before the commands that it calls.
-            self.feed_monitors(session, &args.request());
+            self.feed_monitors(command, session, &args.request());
         }
         let unit = match journal {
             Journal::Unit(unit) => std::mem::take(unit),

@@ -107,7 +107,7 @@ pub(in crate::config) const ROWS: &[Directive] = &[
     unused("use-exit-on-panic", Kind::Bool, "no", LIVE | HIDDEN),
     // Replication: what a replica is told, and how a server that forks feeds one.
     unused("masterauth", Kind::Text, "", LIVE | SENSITIVE),
-    text("masteruser"),
+    unused("masteruser", Kind::Text, "", LIVE | SENSITIVE),
     or("slave-announce-ip", text("replica-announce-ip")),
     or("slave-announce-port", unused("replica-announce-port", PORT, "0", LIVE)),
     yes_no("replica-announced", "yes"),
