@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::context::Context;
 use super::registry::Command;
 use super::session::Session;
-use super::spec::{Run, flag};
+use super::spec::flag;
 use crate::base::refusal::Refusal;
 use crate::config::Config;
 use crate::resp::reply::Proto;
@@ -16,13 +16,11 @@ pub(super) fn busy(is_busy: bool, command: &Command) -> Result<(), Refusal> {
     if !is_busy || command.spec.has(flag::ALLOW_BUSY) {
         return Ok(());
     }
-    Err(match command.spec.run {
-        Run::Exec => exec_aborted(BUSY),
-        _ => Refusal::line(BUSY),
-    })
+    Err(BUSY)
 }
 
-const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+const BUSY: Refusal =
+    Refusal::line("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.");
 
 /// No command runs before the password was given, but those that give it or take leave.
 #[inline]
@@ -114,14 +112,13 @@ pub(super) fn listening(session: &Session, command: &Command) -> Result<(), Refu
         "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
         command.full_name
     );
-    Err(match command.spec.run {
-        Run::Exec => exec_aborted(&line),
-        _ => Refusal::err(line),
-    })
+    Err(Refusal::err(line))
 }
 
-/// EXEC is refused in its own words, whatever the reason.
-fn exec_aborted(why: &str) -> Refusal {
+/// EXEC is refused in its own words, whatever the reason: an error's usual first word is left out.
+pub(super) fn exec_aborted(why: &Refusal) -> Refusal {
+    let why = why.text();
+    let why = why.strip_prefix("ERR ").unwrap_or(&why);
     Refusal::Line(format!("EXECABORT Transaction discarded because of: {why}").into())
 }
 

@@ -89,8 +89,7 @@ impl Desk<'_> {
         }
         if let Err(why) = self.may_run(&transaction) {
             unwatch(self.ctx, session);
-            let line = format!("EXECABORT Transaction discarded because of: {}", why.text());
-            return Err(Refusal::Line(line.into()));
+            return Err(gate::exec_aborted(&why));
         }
         session.in_exec = true;
         if transaction.table_wide {

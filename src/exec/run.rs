@@ -415,8 +415,7 @@ impl<'c> Desk<'c> {
     #[cold]
     pub(super) fn answer_refusal(&self, refusal: &Refusal, mark: Mark, reply: &mut Reply<'_>) {
         reply.rollback(mark);
-        reply.error(refusal.text().as_bytes());
-        self.count_refusal(refusal);
+        self.tell_refusal(refusal, reply);
     }
 
     /// Gets the command what it may touch, calls its handler, and commits its effect before any lock is let go.
@@ -576,6 +575,7 @@ impl<'c> Desk<'c> {
         self.turn = self.ctx.turns.begin_unless(self.seat, || self.ctx.scripts.is_overdue());
     }
 
+    /// A request that does not get to its handler; its command is none where it cannot be resolved.
     fn refuse(
         &self,
         command: Option<&Command>,
@@ -583,15 +583,26 @@ impl<'c> Desk<'c> {
         refusal: &Refusal,
         reply: &mut Reply<'_>,
     ) {
-        if command.is_some_and(|command| matches!(command.spec.run, Run::Exec)) {
-            session.transaction = None;
-            multi::unwatch(self.ctx, session);
-        } else if let Some(transaction) = &mut session.transaction {
-            transaction.abort();
-        }
         if let Some(command) = command {
             self.counters.rejected(command.id);
         }
+        let is_exec = match (command, refusal) {
+            (Some(command), _) => matches!(command.spec.run, Run::Exec),
+            (None, Refusal::Arity(name)) => name == "exec",
+            _ => false,
+        };
+        if is_exec {
+            session.transaction = None;
+            multi::unwatch(self.ctx, session);
+            return self.tell_refusal(&gate::exec_aborted(refusal), reply);
+        }
+        if let Some(transaction) = &mut session.transaction {
+            transaction.abort();
+        }
+        self.tell_refusal(refusal, reply);
+    }
+
+    fn tell_refusal(&self, refusal: &Refusal, reply: &mut Reply<'_>) {
         self.count_refusal(refusal);
         reply.error(refusal.text().as_bytes());
     }
