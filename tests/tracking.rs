@@ -44,6 +44,34 @@ fn keys(names: &[&str]) -> Option<Vec<String>> {
 }
 
 #[test]
+fn what_happens_to_the_groups_of_a_stream_makes_no_cache_stale() {
+    let server = Server::start(&[]);
+    let (mut reader, mut writer) = (in_resp3(&server), server.client());
+    reader.call("CLIENT TRACKING ON");
+    writer.call("XADD s 1-1 f v");
+    reader.call("XLEN s");
+    for silent in [
+        "XGROUP CREATE s g 0",
+        "XGROUP CREATECONSUMER s g bob",
+        "XREADGROUP GROUP g ann STREAMS s >",
+        "XREADGROUP GROUP g ann STREAMS s 0",
+        "XCLAIM s g bob 0 1-1",
+        "XAUTOCLAIM s g ann 0 0",
+        "XACK s g 1-1",
+        "XGROUP SETID s g 0",
+        "XREADGROUP GROUP g ann NOACK STREAMS s >",
+        "XSETID s 2-1",
+        "XGROUP DELCONSUMER s g bob",
+        "XGROUP DESTROY s g",
+    ] {
+        assert_eq!(writer.call(silent).error(), None, "{silent}");
+        assert_eq!(reader.call("ECHO quiet").text(), "quiet", "{silent}");
+    }
+    writer.call("XADD s 3-1 f v");
+    assert_eq!(next_stale(&mut reader), keys(&["s"]));
+}
+
+#[test]
 fn every_kind_of_change_of_a_key_that_was_read_is_pushed() {
     let server = Server::start(&[]);
     let (mut reader, mut writer) = (in_resp3(&server), server.client());

@@ -3,7 +3,7 @@
 //! Opening a slot removes the entry if its time has come, and the fields of a hash whose time has, so a handler never
 //! sees what has expired. The caller asks [`Slot::take_lapsed`] and logs the removal before the command's own effect.
 //! Every change lays the old value aside for a running snapshot, marks the watchers of the key and tells the table's
-//! observer: no handler can forget any of it. What happens to the key is told where somebody wants to hear of it: see
+//! observer: no handler can forget any of it, and one that must not tell says so by [`Slot::change_aside`]. What happens to the key is told where somebody wants to hear of it: see
 //! [`super::told`].
 
 use super::Table;
@@ -221,9 +221,17 @@ impl<'a> Slot<'a> {
 
     /// The value for changing it in place; none when the key does not exist. Counts as a change.
     pub fn change<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
+        self.place?;
+        self.tell_watchers();
+        self.change_aside(change)
+    }
+
+    /// As [`Slot::change`], for what a value carries beside what it is, as a stream its groups: who watches the key, or caches
+    /// what was read of it, is not told. A running snapshot, the log and those who sleep are.
+    pub fn change_aside<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> Option<R> {
         let place = self.place?;
         self.capture(place);
-        self.mark_changed();
+        self.mark_stored();
         self.stripe.waiters.mark(self.key, &self.table.marks);
         self.stripe.change(place, |entry| entry.change(change))
     }
@@ -305,10 +313,19 @@ impl<'a> Slot<'a> {
     }
 
     pub(super) fn mark_changed(&mut self) {
-        self.changed = true;
-        self.stripe.last_record.forget();
+        self.mark_stored();
+        self.tell_watchers();
+    }
+
+    fn tell_watchers(&mut self) {
         self.stripe.watchers.touch(self.key);
         self.table.observed.tell(self.key, self.hash, self.author);
+    }
+
+    /// What every change brings with it, whether somebody watches for it or not.
+    fn mark_stored(&mut self) {
+        self.changed = true;
+        self.stripe.last_record.forget();
     }
 
     /// Lays the present value aside if a running snapshot has not seen it yet.

@@ -61,13 +61,18 @@ fn change<R>(slot: &mut Slot<'_>, change: impl FnOnce(&mut Stream) -> R) -> Resu
     slot.change(|value| value.stream_mut().map(change)).transpose()
 }
 
+/// Changes what a stream knows beside its entries. As in Redis, who watches the key or caches what it read of it is not told.
+fn change_aside<R>(slot: &mut Slot<'_>, change: impl FnOnce(&mut Stream) -> R) -> Result<Option<R>, Refusal> {
+    slot.change_aside(|value| value.stream_mut().map(change)).transpose()
+}
+
 /// Changes a group that a stream is known to have, with the entries at hand.
 fn change_group<R>(
     slot: &mut Slot<'_>,
     name: &[u8],
     change_it: impl FnOnce(&mut Group, &Log) -> R,
 ) -> Result<R, Refusal> {
-    let done = change(slot, |stream| stream.change_group(name, change_it))?.flatten();
+    let done = change_aside(slot, |stream| stream.change_group(name, change_it))?.flatten();
     done.ok_or_else(|| no_group(slot.key(), name))
 }
 

@@ -10,7 +10,7 @@
 //!
 //! `$` is the last id of the stream; the log gets that id. Who waits for a group that goes is told so.
 
-use super::{change, change_group, exact_id, id, no_group_of_key, stream_of};
+use super::{change_aside, change_group, exact_id, id, no_group_of_key, stream_of};
 use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::command::help;
@@ -186,7 +186,7 @@ fn create(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
     }
     let group = stream::Group::new(id, options.entries_read);
     if stream.is_some() {
-        change(slot, |stream| stream.add_group(name, group))?;
+        change_aside(slot, |stream| stream.add_group(name, group))?;
     } else {
         let mut stream = Stream::new();
         stream.add_group(name, group);
@@ -255,7 +255,7 @@ fn destroy(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> R
     let name = args.word()?;
     let exists = present(slot)?.group(name).is_some();
     if exists {
-        change(slot, |stream| stream.remove_group(name))?;
+        change_aside(slot, |stream| stream.remove_group(name))?;
     }
     reply.int(i64::from(exists));
     Ok(Effect::same_if(exists))

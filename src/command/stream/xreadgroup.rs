@@ -7,8 +7,8 @@
 
 use super::read::{self, Reading};
 use super::{
-    answer_entry, answer_id, change, change_group, exact_id, no_group, record_delivery, record_position,
-    stream_of,
+    answer_entry, answer_id, change_aside, change_group, exact_id, no_group, record_delivery,
+    record_position, stream_of,
 };
 use crate::base::event;
 use crate::base::refusal::Refusal;
@@ -237,7 +237,7 @@ impl Delivery<'_> {
         if left.is_empty() {
             return Ok(());
         }
-        change(slot, |stream| {
+        change_aside(slot, |stream| {
             stream.change_group(self.group, |group, _| {
                 for id in left {
                     let times = group.pending().get(id).map_or(1, |pending| pending.count.saturating_add(1));

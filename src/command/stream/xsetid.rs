@@ -1,7 +1,7 @@
 //! XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id] — sets what a stream knows of the entries
 //! that it had. Servers use it to copy a stream.
 
-use super::{change, exact_id, stream_of};
+use super::{change_aside, exact_id, stream_of};
 use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -60,7 +60,7 @@ fn xsetid(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
         ));
     }
     let (added, deleted) = (added.unwrap_or(log.added()), deleted.unwrap_or(log.max_deleted()));
-    change(slot, |stream| stream.set_history(id, deleted, added))?;
+    change_aside(slot, |stream| stream.set_history(id, deleted, added))?;
     reply.ok();
     Ok(Effect::Same)
 }
