@@ -1,7 +1,7 @@
 //! SETBIT key offset value — sets or clears one bit of a string and answers with what it was.
 //!
 //! A string that ends before the bit is filled up with zeros. Where bit and length are already as they should be, nothing
-//! is changed and nothing logged.
+//! is changed and nothing logged; but OBJECT ENCODING says `raw` from then on, as in Redis.
 
 use super::Place;
 use crate::base::event;
@@ -39,6 +39,7 @@ fn setbit(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
     let (was_on, has_room) = old.map_or((false, false), |old| (place.is_set(old), place.byte < old.len()));
     reply.int(i64::from(was_on));
     if has_room && was_on == on {
+        show_as_raw(slot)?;
         return Ok(Effect::None);
     }
     let changed = slot.change(|old| old.text_mut().map(|text| place.put(text.grow(), on)));
@@ -48,4 +49,11 @@ fn setbit(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
         slot.put(Text::Grown(bytes), Expiry::Clear);
     }
     Ok(Effect::Same)
+}
+
+fn show_as_raw(slot: &mut Slot<'_>) -> Result<(), Refusal> {
+    if slot.entry().is_some_and(|entry| entry.encoding() != "raw") {
+        slot.change_aside(|text| text.text_mut().map(|text| text.grow().len())).transpose()?;
+    }
+    Ok(())
 }

@@ -24,6 +24,7 @@ mod xsetid;
 mod xtrim;
 
 use crate::base::clock::Millis;
+use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Record, Spec};
 use crate::resp::reply::Reply;
@@ -64,6 +65,13 @@ fn change<R>(slot: &mut Slot<'_>, change: impl FnOnce(&mut Stream) -> R) -> Resu
 /// Changes what a stream knows beside its entries. As in Redis, who watches the key or caches what it read of it is not told.
 fn change_aside<R>(slot: &mut Slot<'_>, change: impl FnOnce(&mut Stream) -> R) -> Result<Option<R>, Refusal> {
     slot.change_aside(|value| value.stream_mut().map(change)).transpose()
+}
+
+/// Tells that the key is not there, for commands that change what they find and make nothing.
+fn tell_if_missed(slot: &mut Slot<'_>) {
+    if !slot.exists() {
+        slot.tell(event::KEY_MISS);
+    }
 }
 
 /// Changes a group that a stream is known to have, with the entries at hand.

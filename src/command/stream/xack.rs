@@ -1,6 +1,6 @@
 //! XACK key group id [id ...] — acknowledges what was delivered to a consumer of a group: it is pending no more.
 
-use super::{change_group, exact_id, stream_of};
+use super::{change_group, exact_id, stream_of, tell_if_missed};
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -24,6 +24,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
 
 fn xack(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
     let name = args.word()?;
+    tell_if_missed(slot);
     let stream = stream_of(slot.entry())?;
     let Some(group) = stream.and_then(|stream| stream.group(name)) else {
         reply.int(0);

@@ -5,7 +5,7 @@
 //! are forgotten. It looks at ten times as many as it gives at most.
 
 use super::xclaim::{Claim, Claimed, Outcome, number_of};
-use super::{answer_id, change_group, lower_end, no_group, stream_of};
+use super::{answer_id, change_group, lower_end, no_group, stream_of, tell_if_missed};
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -33,6 +33,7 @@ const COUNT_MAX: i64 = i64::MAX / 16;
 
 fn xautoclaim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
     let (key, name, consumer) = (slot.key(), args.word()?, args.word()?);
+    tell_if_missed(slot);
     let min_idle = number_of(args.word()?, "Invalid min-idle-time argument for XAUTOCLAIM")?.max(0);
     let start = lower_end(args.word()?)?;
     let (mut most, mut just_id) = (100, false);

@@ -13,6 +13,7 @@
 
 use super::{
     answer_entry, answer_id, change_group, exact_id, no_group, record_delivery, record_position, stream_of,
+    tell_if_missed,
 };
 use crate::base::clock::Millis;
 use crate::base::event;
@@ -154,6 +155,7 @@ impl<'a> Claim<'a> {
 
 fn xclaim(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Result<Effect, Refusal> {
     let (key, name, consumer) = (slot.key(), args.word()?, args.word()?);
+    tell_if_missed(slot);
     let min_idle = args.word()?;
     let stream = stream_of(slot.entry())?;
     let found = stream.and_then(|stream| Some((stream.group(name)?, stream.log())));
