@@ -13,6 +13,9 @@
 //! `a*a*a*a*b`. It is enough to go back to the last `*`: whatever an earlier one could take, the later one can as
 //! well. So the worst case is the product of both lengths.
 //!
+//! The empty text is matched by the empty pattern alone, not by `*`: Redis looks at no pattern where there is no text. KEYS
+//! and the SCAN family take a single `*` for all names, the empty one included, before they come here.
+//!
 //! A pattern in which more than [`STARS_MAX`] stars are followed by something matches nothing beyond the last of these:
 //! Redis has that limit, for the depth of its recursion, and its tests hold to it.
 
@@ -22,6 +25,9 @@ const STARS_MAX: usize = 1000;
 /// Whether the whole of `text` matches `pattern`; with `nocase`, the case of ASCII letters is ignored.
 #[must_use]
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut pattern, mut text) = (pattern, text);
     // Where to go on if a later part fails: the pattern after the last star, and the text it was first tried on.
     let mut retry: Option<(&[u8], &[u8])> = None;
@@ -121,12 +127,16 @@ mod tests {
     #[test]
     fn patterns_mean_what_they_mean_to_redis() {
         let cases = [
-            ("*", "", true),
+            ("*", "", false),
             ("*", "abc", true),
             ("", "", true),
             ("", "a", false),
             ("a", "", false),
-            ("**", "", true),
+            ("**", "", false),
+            ("?", "", false),
+            ("a*", "a", true),
+            ("a**", "a", true),
+            ("*a*", "a", true),
             ("h?llo", "hello", true),
             ("h?llo", "hllo", false),
             ("h*llo", "hllo", true),
@@ -188,13 +198,19 @@ mod tests {
         }
     }
 
-    /// Tries every length for every star.
     fn naive(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+        if text.is_empty() { pattern.is_empty() } else { every_length(pattern, text, nocase) }
+    }
+
+    /// Tries every length for every star.
+    fn every_length(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
-            ([b'*', after @ ..], _) => (0..=text.len()).any(|taken| naive(after, &text[taken..], nocase)),
+            ([b'*', after @ ..], _) => {
+                (0..=text.len()).any(|taken| every_length(after, &text[taken..], nocase))
+            }
             (_, [byte, tail @ ..]) => {
-                match_one(pattern, *byte, nocase).is_some_and(|after| naive(after, tail, nocase))
+                match_one(pattern, *byte, nocase).is_some_and(|after| every_length(after, tail, nocase))
             }
             (_, []) => false,
         }

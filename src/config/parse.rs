@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn patterns_match_in_any_case() {
         for (pattern, text, expected) in [
-            ("*", "", true),
+            ("*", "save", true),
             ("SA?E", "save", true),
             ("[s]ave", "save", true),
             ("[^s]ave", "save", false),
