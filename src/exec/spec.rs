@@ -471,6 +471,13 @@ impl KeySpec {
         KeySpec { flags, begin: Begin::Index(at), find: Find::Count { at: 0, first: 1, step: 1 } }
     }
 
+    /// True where a request must say how many keys follow, and not so many do.
+    pub fn counts_wrong(&self, request: &Request<'_>) -> bool {
+        let mut found = SmallVec::new();
+        self.find(request, &mut found);
+        matches!(self.find, Find::Count { .. }) && found.is_empty()
+    }
+
     fn find(&self, request: &Request<'_>, found: &mut SmallVec<[KeyAt; 8]>) {
         let words = request.len();
         let begin = match self.begin {

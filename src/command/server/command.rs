@@ -197,6 +197,7 @@ fn getkeysandflags(args: &mut Args<'_>, ctx: &Context, _: &mut Session, reply: &
 /// The keys in a command that was not given to be run.
 fn keys_of(ctx: &Context, words: &[&[u8]]) -> Result<Vec<KeyAt>, Refusal> {
     let invalid = || Refusal::line("ERR Invalid command specified");
+    let invalid_arguments = || Refusal::line("ERR Invalid arguments specified for command");
     let name = words.first().copied().unwrap_or_default();
     // `a|b` names a subcommand in documentation only: no request is called so.
     let name_only = Some(name).filter(|name| !name.contains(&b'|'));
@@ -207,7 +208,8 @@ fn keys_of(ctx: &Context, words: &[&[u8]]) -> Result<Vec<KeyAt>, Refusal> {
             .find(|known| word.eq_ignore_ascii_case(known.spec.name.as_bytes()))
             .ok_or_else(invalid)?;
     }
-    if command.spec.keys.is_empty() {
+    // A channel stands where a key would, and is none.
+    if command.spec.keys.iter().all(|keys| keys.flags & key::NOT_KEY != 0) {
         return Err(Refusal::line("ERR The command has no key arguments"));
     }
     if !command.spec.accepts(words.len()) {
@@ -215,6 +217,12 @@ fn keys_of(ctx: &Context, words: &[&[u8]]) -> Result<Vec<KeyAt>, Refusal> {
     }
     let request = OwnedRequest::from_args(words);
     let request = request.as_request();
+    // A script has as many keys as it says, also none, and what it says may be wrong.
+    let is_script = matches!(command.spec.run, Run::Script(_));
+    let is_lacking = command.spec.keys.iter().any(|keys| keys.counts_wrong(&request));
+    if is_lacking && !is_script {
+        return Err(invalid_arguments());
+    }
     let uses = command.spec.use_of_keys.map(|uses| uses(&request));
     let keys: Vec<KeyAt> = command
         .spec
@@ -223,8 +231,8 @@ fn keys_of(ctx: &Context, words: &[&[u8]]) -> Result<Vec<KeyAt>, Refusal> {
         .filter(|key| key.flags & key::NOT_KEY == 0)
         .map(|key| KeyAt { flags: uses.unwrap_or(key.flags), ..key })
         .collect();
-    if keys.is_empty() {
-        return Err(Refusal::line("ERR Invalid arguments specified for command"));
+    if keys.is_empty() && !is_script {
+        return Err(invalid_arguments());
     }
     Ok(keys)
 }
