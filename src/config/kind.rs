@@ -56,8 +56,10 @@ impl Kind {
     pub(super) fn canonical(&self, args: &[&str]) -> Result<String, String> {
         if let Kind::Words(check) = self {
             return match args {
-                // `save "900 1"` and CONFIG SET give all words in one argument.
-                [one] => check(&one.split_whitespace().collect::<Vec<_>>()),
+                [""] => check(&[]),
+                // `save "900 1"` and CONFIG SET give all words in one argument. As in Redis, one blank parts two words, and
+                // whoever types more of them has typed an empty word.
+                [one] => check(&one.split(' ').collect::<Vec<_>>()),
                 _ => check(args),
             };
         }

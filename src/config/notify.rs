@@ -120,10 +120,10 @@ impl Setting for NotifyFlags {
     }
 }
 
-/// Checks and normalises the letters.
+/// Checks and normalises the letters. A blank is none.
 pub(super) fn check_notify(words: &[&str]) -> Result<String, String> {
     let refusal = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
-    match NotifyFlags::parse(&words.concat()) {
+    match NotifyFlags::parse(&words.join(" ")) {
         Some(flags) => Ok(flags.show()),
         None => Err(refusal.into()),
     }
@@ -148,7 +148,9 @@ mod tests {
         ] {
             assert_eq!(check_notify(&[given]).as_deref(), Ok(shown), "{given}");
         }
-        assert!(check_notify(&["Q"]).is_err());
+        for wrong in [&["Q"][..], &["K", "E"], &["K "], &[" "], &["K\tE"]] {
+            assert!(check_notify(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -343,10 +343,11 @@ impl Setting for OutputLimits {
 /// Checks the words of `client-output-buffer-limit`: groups of class, hard limit, soft limit, seconds.
 pub(super) fn check_output_limits(words: &[&str]) -> Result<String, String> {
     let mut out = Vec::new();
-    for group in words.chunks(4) {
-        let &[class, hard, soft, seconds] = group else {
-            return Err("Wrong number of arguments in buffer limit configuration.".into());
-        };
+    let (groups, left) = words.as_chunks::<4>();
+    if !left.is_empty() {
+        return Err("Wrong number of arguments in buffer limit configuration.".into());
+    }
+    for &[class, hard, soft, seconds] in groups {
         let class = match class.to_ascii_lowercase().as_str() {
             "normal" => "normal",
             "slave" | "replica" => "slave",
@@ -426,7 +427,7 @@ impl Setting for ShutdownFlags {
 /// Checks the words of `shutdown-on-sigint` and `shutdown-on-sigterm`.
 pub(super) fn check_shutdown(words: &[&str]) -> Result<String, String> {
     let refusal = "argument(s) must be one of the following: default, save, nosave, now, force";
-    if words.is_empty() {
+    if words.is_empty() || words.contains(&"") {
         return Err(refusal.into());
     }
     let flags = ShutdownFlags::read(&words.join(" ").to_ascii_lowercase()).ok_or(refusal)?;
