@@ -21,7 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Bitmap,
     summary: "Sets or clears the bit at an offset of a string.",
     complexity: "O(1), but for the zero bytes that a string must grow by",
-    syntax: "key offset value",
+    syntax: "key offset value:integer",
     event: Some(event::string("setbit")),
     run: Run::Write(setbit),
     ..Spec::DEFAULT

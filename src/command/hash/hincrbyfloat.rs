@@ -22,7 +22,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     since: "2.6.0",
     group: Group::Hash,
     summary: "Adds to the number, whole or not, that a field of a hash holds.",
-    syntax: "key field increment",
+    syntax: "key field increment:double",
     event: Some(event::hash("hincrbyfloat")),
     run: Run::Write(hincrbyfloat),
     ..Spec::DEFAULT

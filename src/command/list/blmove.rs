@@ -19,7 +19,7 @@ pub(super) const SPECS: &[Spec] = &[
         arity: 4,
         since: "2.2.0",
         summary: "Takes the last element of a list and adds it at the front of another, waiting for one if need be.",
-        syntax: "source destination timeout",
+        syntax: "source destination timeout:double",
         replaced_by: Some("`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
         run: Run::Keys(brpoplpush),
         ..BLMOVE
@@ -31,7 +31,7 @@ const BLMOVE: Spec = Spec {
     arity: 6,
     flags: flag::NOSCRIPT | flag::BLOCKING | LMOVE.flags,
     summary: "Takes an element from a list and adds it to another, waiting for one if need be.",
-    syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+    syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout:double",
     run: Run::Keys(blmove),
     ..LMOVE
 };

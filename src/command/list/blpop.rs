@@ -34,7 +34,7 @@ const BLPOP: Spec = Spec {
     group: Group::List,
     summary: "Takes the first element of one of several lists, waiting for one if need be.",
     complexity: "O(N) where N is the number of provided keys.",
-    syntax: "key [key ...] timeout",
+    syntax: "key [key ...] timeout:double",
     run: Run::Keys(|args, locked, reply| {
         let serve: Serve = |args, key, locked, reply| pop_one(End::Left, args.db(), key, locked, reply);
         wait::for_first(Kind::List, serve, args, locked, reply)

@@ -1,4 +1,4 @@
-//! LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len] — indexes of elements that equal this one: from match
+//! LPOS key element [RANK rank] [COUNT num-matches:integer] [MAXLEN len] — indexes of elements that equal this one: from match
 //! number rank on (negative: backwards from the end), as many as asked for, among the first or last len elements.
 
 use super::list_of;
@@ -18,7 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::List,
     summary: "Finds the indexes of elements of a list that equal the given one.",
     complexity: "O(N) where N is the number of elements compared: up to MAXLEN, or up to the last match asked for",
-    syntax: "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+    syntax: "key element [RANK rank] [COUNT num-matches:integer] [MAXLEN len]",
     // It may have to go through all of it, and copying the references to a list's chunks takes no time to speak of.
     reads_much: Some(|_, _| true),
     run: Run::Read(lpos),

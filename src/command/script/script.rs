@@ -61,7 +61,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
             run: Run::Host(load),
             ..SUBCOMMAND
         },
-        Spec { group: Group::Scripting, run: Run::Host(helped), ..help::HELP },
+        Spec { acl: acl::SCRIPTING, group: Group::Scripting, run: Run::Host(helped), ..help::HELP },
     ],
     run: Run::Container,
     ..Spec::DEFAULT

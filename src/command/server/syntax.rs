@@ -3,7 +3,7 @@
 //! ```text
 //! key value [NX | XX] [EX seconds | KEEPTTL] field value [field value ...]
 //!
-//! lower case      a value; its name tells its type
+//! lower case      a value; its name tells its type, or `name:type` does where Redis has the name for several
 //! UPPER CASE      a token: stands alone, or before the values that follow it
 //! [ … ]           may be left out          < a | b >   one of these
 //! x [x ...]       x once or more           [x ...]     x any number of times
@@ -12,7 +12,7 @@
 //! Redis keeps this tree in a file for each command; here the one line that people read is also what redis-cli gets for
 //! its hints. A syntax is part of the program, so the parser does not report mistakes: the tests over the table do.
 
-use crate::exec::spec::{Begin, Find, KeySpec};
+use crate::exec::spec::{Begin, Find, KeySpec, key};
 
 /// One argument of a command, with those inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +158,10 @@ fn lower(nodes: &[Node<'_>]) -> Vec<Argument> {
                 arguments.push(with_token(word, lower(nodes.get(at..end).unwrap_or_default())));
                 at = end;
             }
-            Node::Word(word) => arguments.push(Argument::new(word, kind_of(word))),
+            Node::Word(word) => {
+                let (name, kind) = typed(word);
+                arguments.push(Argument::new(name, kind));
+            }
             Node::Choice(alternatives) => arguments.push(choice(alternatives)),
             Node::Optional(alternatives) => {
                 arguments.push(Argument { optional: true, ..choice(alternatives) });
@@ -268,18 +271,28 @@ fn is_token(word: &str) -> bool {
     !word.bytes().any(|byte| byte.is_ascii_lowercase()) && word != "..."
 }
 
+/// The name and the type of a value.
+fn typed(word: &str) -> (&str, Kind) {
+    let told = word.split_once(':').and_then(|(name, kind)| {
+        let kinds = [Kind::String, Kind::Integer, Kind::Double];
+        Some((name, kinds.into_iter().find(|known| known.name() == kind)?))
+    });
+    told.unwrap_or_else(|| (word, kind_of(word)))
+}
+
 /// The type of a value, by its name: names are chosen so that they tell it.
 fn kind_of(name: &str) -> Kind {
     match name {
         "key" | "newkey" | "destkey" | "srckey" | "key1" | "key2" => Kind::Key,
         "pattern" => Kind::Pattern,
-        "float" | "score" | "weight" | "longitude" | "latitude" | "radius" | "width" | "height"
-        | "threshold" | "float-increment" => Kind::Double,
+        "float" | "score" | "longitude" | "latitude" | "radius" | "width" | "height" | "float-increment" => {
+            Kind::Double
+        }
         "seconds" | "milliseconds" | "microseconds" | "count" | "increment" | "decrement" | "offset"
         | "start" | "end" | "stop" | "index" | "numkeys" | "cursor" | "port" | "timeout" | "bit" | "len"
         | "length" | "min-match-len" | "destination-db" | "index1" | "index2" | "db" | "protover"
         | "client-id" | "ttl" | "frequency" | "numlocal" | "numreplicas" | "version" | "columns" | "rows"
-        | "rank" | "maxlen" => Kind::Integer,
+        | "rank" | "maxlen" | "weight" => Kind::Integer,
         _ if name.starts_with("unix-time") => Kind::UnixTime,
         _ => Kind::String,
     }
@@ -291,13 +304,15 @@ fn find_keys(arguments: &mut [Argument], keys: &[KeySpec], first: usize) {
     let mut position = Some(first);
     for argument in arguments {
         let at = position.map(|position| position + usize::from(argument.token.is_some()));
-        let found = keys.iter().position(|spec| match (spec.begin, spec.find) {
+        let is_found = |spec: &KeySpec| match (spec.begin, spec.find) {
             (Begin::Index(index), Find::Range { .. } | Find::FirstHalf) => at == Some(index),
             (Begin::Index(index), Find::Count { first, .. }) => at == Some(index + first),
             (Begin::Keyword(word, _) | Begin::Among { word, .. }, _) => {
                 argument.token.as_deref().is_some_and(|token| token.eq_ignore_ascii_case(word))
             }
-        });
+        };
+        // A channel of SPUBLISH stands where a key would, and is none.
+        let found = keys.iter().position(|spec| spec.flags & key::NOT_KEY == 0 && is_found(spec));
         mark_key(argument, found);
         let width = width(argument);
         position = position.zip(width).map(|(position, width)| position + width);
@@ -345,7 +360,6 @@ fn width(argument: &Argument) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::key;
 
     /// A tree as a line: `name:type(TOKEN)?*` and parts in braces; `+` is a repeated token, `#n` a key specification.
     fn show(arguments: &[Argument]) -> String {
@@ -450,6 +464,15 @@ mod tests {
             tree("<AND | OR> destkey key [key ...]", &[KeySpec::at(2, key::OW), KeySpec::all(3, 1, key::RO)]),
             "and-or-or:oneof{and:pure-token(AND) or:pure-token(OR)} destkey:key#0 key:key*#1"
         );
+    }
+
+    #[test]
+    fn a_value_whose_name_says_nothing_says_its_type() {
+        assert_eq!(
+            tree("timeout timeout:double ip:port", &[]),
+            "timeout:integer timeout:double ip:port:string"
+        );
+        assert_eq!(tree("shardchannel", &[KeySpec::first(key::NOT_KEY)]), "shardchannel:string");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) const SPECS: &[Spec] = &[
         flags: flag::READONLY | flag::MOVABLEKEYS,
         since: "7.0.0",
         summary: "Counts the members that all of several sets have.",
-        syntax: "numkeys key [key ...] [LIMIT limit]",
+        syntax: "numkeys key [key ...] [LIMIT limit:integer]",
         run: Run::ReadMany(Many { read: sintercard, reads_much: fewest_are_much }),
         ..SINTER
     },

@@ -1,4 +1,4 @@
-//! XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID] — goes through what is pending from an id on, and
+//! XAUTOCLAIM key group consumer min-idle-time start:string [COUNT count] [JUSTID] — goes through what is pending from an id on, and
 //! gives a consumer what is pending with others for long, as XCLAIM does.
 //!
 //! The answer is the id at which to go on (0-0 at the end), what was given, and the ids of entries that were deleted since, which
@@ -21,7 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Stream,
     summary: "Gives a consumer of a group what has been pending with others for some time.",
     complexity: "O(1) if COUNT is small.",
-    syntax: "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+    syntax: "key group consumer min-idle-time start:string [COUNT count] [JUSTID]",
     run: Run::Write(xautoclaim),
     ..Spec::DEFAULT
 }];

@@ -34,7 +34,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     group: Group::Stream,
     summary: "Gives a consumer of a group entries that are pending with others.",
     complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.",
-    syntax: "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] \
+    syntax: "key group consumer min-idle-time id [id ...] [IDLE ms:integer] [TIME unix-time-milliseconds] [RETRYCOUNT count] \
              [FORCE] [JUSTID] [LASTID lastid]",
     run: Run::Write(xclaim),
     ..Spec::DEFAULT

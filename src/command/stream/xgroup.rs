@@ -76,7 +76,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
             keys: &[KeySpec::at(2, key::RW | key::UPDATE)],
             flags: flag::WRITE,
             summary: "Sets up to which id a group has read.",
-            syntax: "key group <id | $> [ENTRIESREAD entries-read]",
+            syntax: "key group <id | $> [ENTRIESREAD entries-read:integer]",
             event: Some(event::stream("xgroup-setid")),
             run: Run::Write(set_id),
             ..CREATE
@@ -96,7 +96,7 @@ const CREATE: Spec = Spec {
     group: Group::Stream,
     summary: "Makes a group of consumers.",
     complexity: "O(1)",
-    syntax: "key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]",
+    syntax: "key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read:integer]",
     event: Some(event::stream("xgroup-create")),
     run: Run::Write(create),
     ..Spec::DEFAULT

@@ -1,4 +1,4 @@
-//! XPENDING key group [[IDLE min-idle-time] start end count [consumer]] — what was delivered and is not acknowledged: in short, or
+//! XPENDING key group [[IDLE min-idle-time:integer] start:string end:string count [consumer]] — what was delivered and is not acknowledged: in short, or
 //! entry by entry with its consumer, the milliseconds since, and how often it was delivered.
 
 use super::{answer_id, count, lower_end, no_group, stream_of, upper_end};
@@ -21,7 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
                  is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the \
                  command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an \
                  additional O(N) time for iterating every consumer.",
-    syntax: "key group [[IDLE min-idle-time] start end count [consumer]]",
+    syntax: "key group [[IDLE min-idle-time:integer] start:string end:string count [consumer]]",
     run: Run::Read(xpending),
     ..Spec::DEFAULT
 }];

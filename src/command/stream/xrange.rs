@@ -17,7 +17,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         name: "xrevrange",
         summary: "Returns the entries of a stream in an interval of ids, highest first.",
-        syntax: "key end start [COUNT count]",
+        syntax: "key end:string start:string [COUNT count]",
         run: Run::Read(|args, entry, reply| range(true, args, entry, reply)),
         ..XRANGE
     },
@@ -34,7 +34,7 @@ const XRANGE: Spec = Spec {
     summary: "Returns the entries of a stream in an interval of ids.",
     complexity: "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for \
                  the first 10 elements with COUNT), you can consider it O(1).",
-    syntax: "key start end [COUNT count]",
+    syntax: "key start:string end:string [COUNT count]",
     reads_much: Some(|request, _| may_be_much(request)),
     run: Run::Read(|args, entry, reply| range(false, args, entry, reply)),
     ..Spec::DEFAULT

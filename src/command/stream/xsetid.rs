@@ -18,7 +18,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Sets the last id of a stream, as copying a stream needs it.",
-    syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+    syntax: "key last-id [ENTRIESADDED entries-added:integer] [MAXDELETEDID max-deleted-id]",
     event: Some(event::stream("xsetid")),
     run: Run::Write(xsetid),
     ..Spec::DEFAULT

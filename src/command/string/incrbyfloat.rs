@@ -20,7 +20,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     since: "2.6.0",
     group: Group::String,
     summary: "Adds to the number, whole or not, that a key holds.",
-    syntax: "key increment",
+    syntax: "key increment:double",
     event: Some(event::string("incrbyfloat")),
     run: Run::Write(incrbyfloat),
     ..Spec::DEFAULT

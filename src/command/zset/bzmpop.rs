@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     summary: "Removes members from the first of several sorted sets that is not empty, waiting for one if need be.",
     complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the \
                  sorted set, and M being the number of elements popped.",
-    syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    syntax: "timeout:double numkeys key [key ...] <MIN | MAX> [COUNT count]",
     run: Run::Keys(mpop::pop_or_wait::<End>),
     ..mpop::POPS_OR_WAITS
 }];

@@ -34,7 +34,7 @@ const BZPOPMIN: Spec = Spec {
     group: Group::SortedSet,
     summary: "Removes the member with the lowest score from one of several sorted sets, waiting for one if need be.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
-    syntax: "key [key ...] timeout",
+    syntax: "key [key ...] timeout:double",
     run: Run::Keys(|args, locked, reply| {
         let serve: Serve = |args, key, locked, reply| pop(End::Min, args.db(), key, locked, reply);
         wait::for_first(Kind::ZSet, serve, args, locked, reply)

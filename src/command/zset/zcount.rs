@@ -15,6 +15,7 @@ pub(super) const SPECS: &[Spec] = &[
         since: "2.8.9",
         summary: "Counts the members of a sorted set that lie in a range of names.",
         run: Run::Read(zlexcount),
+        syntax: "key min max",
         ..ZCOUNT
     },
 ];
@@ -29,7 +30,7 @@ const ZCOUNT: Spec = Spec {
     group: Group::SortedSet,
     summary: "Counts the members of a sorted set whose scores lie in a range.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
-    syntax: "key min max",
+    syntax: "key min:double max:double",
     run: Run::Read(zcount),
     ..Spec::DEFAULT
 };

@@ -19,7 +19,7 @@ pub(super) const SPECS: &[Spec] = &[
         summary: "Counts the members that all of several sorted sets have.",
         complexity: "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted \
                      sets.",
-        syntax: "numkeys key [key ...] [LIMIT limit]",
+        syntax: "numkeys key [key ...] [LIMIT limit:integer]",
         run: Run::ReadMany(Many { read: zintercard, reads_much: fewest_are_much }),
         ..READS
     },

@@ -28,7 +28,7 @@ pub(super) const SPECS: &[Spec] = &[
         since: "1.0.5",
         summary: "Returns the members whose scores lie in a range, lowest first.",
         complexity: WITH_LIMIT,
-        syntax: "key min max [WITHSCORES] [LIMIT offset count]",
+        syntax: "key min:double max:double [WITHSCORES] [LIMIT offset count]",
         replaced_by: Some("`ZRANGE` with the `BYSCORE` argument"),
         reads_much: Some(|request, entry| reads_much(BY_SCORE, request, entry)),
         run: Run::Read(|args, entry, reply| range(BY_SCORE, args, entry, reply)),
@@ -39,7 +39,7 @@ pub(super) const SPECS: &[Spec] = &[
         since: "2.2.0",
         summary: "Returns the members whose scores lie in a range, highest first.",
         complexity: WITH_LIMIT,
-        syntax: "key max min [WITHSCORES] [LIMIT offset count]",
+        syntax: "key max:double min:double [WITHSCORES] [LIMIT offset count]",
         replaced_by: Some("`ZRANGE` with the `REV` and `BYSCORE` arguments"),
         reads_much: Some(|request, entry| reads_much(BY_SCORE_REVERSED, request, entry)),
         run: Run::Read(|args, entry, reply| range(BY_SCORE_REVERSED, args, entry, reply)),
@@ -80,7 +80,7 @@ const ZRANGE: Spec = Spec {
     summary: "Returns the members of a sorted set that lie in a range of ranks, scores or names.",
     complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
                  returned.",
-    syntax: "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
+    syntax: "key start:string stop:string [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
     run: Run::Read(|args, entry, reply| range(NEW, args, entry, reply)),
     reads_much: Some(|request, entry| reads_much(NEW, request, entry)),
     ..Spec::DEFAULT

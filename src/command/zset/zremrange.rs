@@ -18,7 +18,7 @@ pub(super) const SPECS: &[Spec] = &[
         name: "zremrangebyscore",
         since: "1.2.0",
         summary: "Removes the members of a sorted set whose scores lie in a range.",
-        syntax: "key min max",
+        syntax: "key min:double max:double",
         event: Some(event::zset("zremrangebyscore")),
         run: Run::Write(by_score),
         ..BY_RANK
