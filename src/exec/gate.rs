@@ -115,6 +115,16 @@ pub(super) fn listening(session: &Session, command: &Command) -> Result<(), Refu
     Err(Refusal::err(line))
 }
 
+/// A client that monitors counts as a replica in Redis, and a replica keeps off the keys, as CLIENT PAUSE does not hold it.
+#[inline]
+pub(super) fn monitoring(session: &Session, command: &Command) -> Result<(), Refusal> {
+    const ON_KEYS: u32 = flag::WRITE | flag::READONLY | flag::MAY_REPLICATE;
+    if !session.monitor || command.spec.flags & ON_KEYS == 0 {
+        return Ok(());
+    }
+    Err(Refusal::line("ERR Replica can't interact with the keyspace"))
+}
+
 /// EXEC is refused in its own words, whatever the reason: an error's usual first word is left out.
 pub(super) fn exec_aborted(why: &Refusal) -> Refusal {
     let why = why.text();

@@ -294,7 +294,8 @@ impl<'c> Desk<'c> {
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
         gate::disk_works(self.ctx, &self.config, command)?;
-        gate::replicas(self.ctx, &self.config, command)
+        gate::replicas(self.ctx, &self.config, command)?;
+        gate::monitoring(session, command)
     }
 
     /// CLIENT PAUSE holds commands, though not those that would end it.
