@@ -1,4 +1,4 @@
-//! LPOS key element [RANK rank] [COUNT num-matches:integer] [MAXLEN len] — indexes of elements that equal this one: from match
+//! LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len] — indexes of elements that equal this one: from match
 //! number rank on (negative: backwards from the end), as many as asked for, among the first or last len elements.
 
 use super::list_of;
