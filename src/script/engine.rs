@@ -1,7 +1,6 @@
 //! The interpreter: scripts as functions, and what runs one.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlua::chunk::ChunkMode;
@@ -23,7 +22,9 @@ const BEAT: u32 = 100_000;
 pub(super) struct Engine {
     lua: Lua,
     sandbox: Sandbox,
-    compiled: HashMap<Name, Function>,
+    /// Functions by name. They are held by the interpreter and not from here: every handle of ours takes one of the 8,000
+    /// places that a stack of Lua has, and scripts may be more.
+    compiled: Table,
 }
 
 impl Engine {
@@ -40,14 +41,14 @@ impl Engine {
                 }
             }
         })?;
-        Ok(Engine { lua, sandbox, compiled: HashMap::new() })
+        let compiled = lua.create_table()?;
+        Ok(Engine { lua, sandbox, compiled })
     }
 
     /// Compiles a script, to be run under this name.
     pub(super) fn compile(&mut self, name: Name, text: &[u8]) -> Result<()> {
         let function = compile(&self.lua, &self.sandbox.shown, text, CHUNK)?;
-        self.compiled.insert(name, function);
-        Ok(())
+        self.compiled.raw_set(self.lua.create_string(name)?, function)
     }
 
     /// Bytes that the interpreter uses.
@@ -64,12 +65,12 @@ impl Engine {
         host: &mut dyn Host,
         reply: &mut Reply<'_>,
     ) -> std::result::Result<(), Raised> {
-        let Some(function) = self.compiled.get(name) else {
+        let ours = |error: Error| Raised::new(format!("ERR {}", message(&error)));
+        let Some(function) = self.compiled(name).map_err(ours)? else {
             return Err(Raised::new("NOSCRIPT No matching script."));
         };
         let mark = reply.mark();
-        let ours = |error: Error| Raised::new(format!("ERR {}", message(&error)));
-        let ended = self.scripted(function, keys, args, host).map_err(ours)?;
+        let ended = self.scripted(&function, keys, args, host).map_err(ours)?;
         match ended {
             Ended::Returned(value, proto) => convert::write(&value, proto, reply).map_err(|error| {
                 reply.rollback(mark);
@@ -77,6 +78,10 @@ impl Engine {
             }),
             Ended::Raised(problem) => Err(raised(name, &problem).map_err(ours)?),
         }
+    }
+
+    fn compiled(&self, name: &Name) -> Result<Option<Function>> {
+        self.compiled.raw_get(self.lua.create_string(name)?)
     }
 
     fn scripted(

@@ -45,7 +45,7 @@ pub struct Scripts {
     /// Number of scripts and bytes of their texts, for INFO: it must not wait for a script that runs.
     count: AtomicUsize,
     bytes: AtomicUsize,
-    /// Bytes that the interpreter used after the last script.
+    /// Bytes that the interpreter used after the last script that was run or made known.
     used: AtomicUsize,
 }
 
@@ -98,6 +98,7 @@ impl Scripts {
             engine.compile(name, &body).map_err(|error| {
                 Refusal::err(format!("Error compiling script (new function): {}", engine::message(&error)))
             })?;
+            self.used.store(engine.used(), Ordering::Relaxed);
         }
         inner.known.insert(name, flags);
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -217,5 +218,51 @@ fn digit(value: u8) -> u8 {
     match value {
         0..=9 => b'0' + value,
         _ => b'a' + value - 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Host for Nobody {
+        fn call(&mut self, _: &Request<'_>, proto: Proto, out: &mut Vec<u8>) {
+            Reply::new(out, proto).ok();
+        }
+
+        fn knows(&self, _: &[u8]) -> bool {
+            false
+        }
+    }
+
+    /// What a script that is known answers, or the line of what it raised.
+    fn answer(scripts: &Scripts, name: &Name) -> String {
+        let mut out = Vec::new();
+        let ended = scripts.run(name, &[], &[], 0, &mut Nobody, &mut Reply::new(&mut out, Proto::Resp2));
+        ended.map_or_else(|raised| raised.line, |()| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn there_may_be_more_scripts_than_an_interpreter_has_places_on_its_stack() {
+        const COUNT: usize = 10_000;
+        let scripts = Scripts::new(Clock::real());
+        let mut names = Vec::new();
+        let mut bytes = 0;
+        for number in 0..COUNT {
+            let text = format!("return {number}");
+            bytes += text.len();
+            names.push(scripts.load(text.as_bytes()).unwrap());
+        }
+        for number in (0..COUNT).step_by(99).chain([COUNT - 1]) {
+            assert_eq!(answer(&scripts, &names[number]), format!(":{number}\r\n"));
+        }
+        let usage = scripts.usage();
+        assert_eq!((usage.count, usage.bytes), (COUNT, bytes));
+        assert!(usage.interpreter > COUNT * 100, "{usage:?}");
+        scripts.flush();
+        assert_eq!(scripts.usage(), Usage { count: 0, bytes: 0, interpreter: 0 });
+        assert_eq!(answer(&scripts, &names[0]), "NOSCRIPT No matching script.");
     }
 }
