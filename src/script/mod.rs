@@ -6,6 +6,7 @@
 mod convert;
 mod engine;
 mod library;
+mod patterns;
 mod pulse;
 mod sandbox;
 mod shebang;

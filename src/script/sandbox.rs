@@ -9,7 +9,7 @@ use mlua::{Error, Function, Lua, LuaOptions, MultiValue, Result, StdLib, Table, 
 
 use super::convert;
 use super::engine::{compile, message};
-use super::library;
+use super::{library, patterns};
 use crate::base::version;
 
 /// The parts of an interpreter that running a script needs.
@@ -31,6 +31,7 @@ pub(super) fn open() -> Result<(Lua, Sandbox)> {
     let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
     let (globals, shown, bridge) = (lua.globals(), lua.create_table()?, lua.create_table()?);
     library::install(&lua, &globals)?;
+    patterns::bound(&lua, &globals.raw_get("string")?)?;
     for library in ["cjson", "cmsgpack", "struct", "bit"] {
         if let Some(table) = globals.raw_get::<Option<Table>>(library)? {
             place_errors(&lua, &table)?;

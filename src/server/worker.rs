@@ -22,6 +22,9 @@ use crate::resp::request::Batch;
 
 /// Bytes of the read buffer that a worker's connections share: what a socket gives in one read at most.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Stack of a worker's thread, in bytes; only what is touched takes memory. A script runs on it, and one that nests calls of
+/// string.gsub as deep as Lua lets it needs nearly the 2 MiB that threads get when nobody asks.
+const STACK_BYTES: usize = 8 << 20;
 /// Output buffers kept for the next turn.
 const SPARE_BUFFERS_MAX: usize = 64;
 /// An output buffer larger than this is not kept.
@@ -99,7 +102,8 @@ impl Handle {
         let others = Arc::new(OnceLock::new());
         let (own, siblings) = (load.clone(), others.clone());
         let (started, outcome) = std::sync::mpsc::channel();
-        std::thread::Builder::new().name(format!("worker-{seat}")).spawn(move || {
+        let thread = std::thread::Builder::new().name(format!("worker-{seat}")).stack_size(STACK_BYTES);
+        thread.spawn(move || {
             // A runtime for tasks that stay on their thread has to be made on it.
             let built = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
