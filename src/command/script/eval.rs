@@ -79,11 +79,14 @@ fn by_name(
     caller: &mut Caller<'_, '_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Refusal> {
-    let word = args.word()?;
+    // What cannot be a name is told before the other arguments are looked at.
+    let name = script::parse_name(args.word()?).ok_or(UNKNOWN)?;
     let words = Words::read(args)?;
-    let name = script::parse_name(word).ok_or(UNKNOWN)?;
     run(&name, only_reads, &words, caller, reply)
 }
+
+/// Of a script whose first line could say that it writes nothing, and does not.
+const MAY_WRITE: Refusal = Refusal::line("ERR Can not execute a script with write flag using *_ro command.");
 
 const UNKNOWN: Refusal = Refusal::line("NOSCRIPT No matching script. Please use EVAL.");
 
@@ -95,6 +98,9 @@ fn run(
     reply: &mut Reply<'_>,
 ) -> Result<(), Refusal> {
     let mut flags = caller.scripts().flags(name).ok_or(UNKNOWN)?;
+    if only_reads && flags.declared && !flags.no_writes {
+        return Err(MAY_WRITE);
+    }
     flags.no_writes |= only_reads;
     caller.run(name, flags, &words.keys, &words.args, reply)
 }
