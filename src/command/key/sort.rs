@@ -98,6 +98,10 @@ fn run(
         });
         session.outgoing.tell(told);
     }
+    // What a script does must not depend on the order that a set happens to have, and neither must what is stored.
+    if (session.in_script || order.store.is_some()) && matches!(source, Some(Value::Set(_))) {
+        order.give_order();
+    }
     let elements = order.sorted(source.as_ref(), &lookup)?;
     let Some(target) = order.store else {
         reply.array(elements.len() * order.get.len().max(1));
@@ -231,8 +235,15 @@ impl<'a> Order<'a> {
         Ok(order)
     }
 
+    /// Sorts as text what would be left as it is.
+    fn give_order(&mut self) {
+        if self.unsorted {
+            (self.unsorted, self.alpha, self.by) = (false, true, None);
+        }
+    }
+
     /// The elements asked for, in the order asked for.
-    fn sorted(&mut self, source: Option<&Value>, lookup: &Lookup<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
+    fn sorted(&self, source: Option<&Value>, lookup: &Lookup<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
         let length = match source {
             None => return Ok(Vec::new()),
             Some(Value::List(list)) => list.len(),
@@ -241,10 +252,6 @@ impl<'a> Order<'a> {
             Some(_) => return Err(Refusal::WrongType),
         };
         let range = self.range(length);
-        // A set has no order that could be stored and found the same again.
-        if self.unsorted && self.store.is_some() && matches!(source, Some(Value::Set(_))) {
-            (self.unsorted, self.alpha, self.by) = (false, true, None);
-        }
         let wanted = if self.unsorted { range.clone() } else { 0..length };
         let (skip, take) = (wanted.start, wanted.len());
         let mut elements: Vec<Vec<u8>> = match source {
