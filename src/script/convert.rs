@@ -163,13 +163,20 @@ fn write_nested(value: &Value, proto: Proto, reply: &mut Reply<'_>, depth: usize
 }
 
 fn write_table(table: &Table, proto: Proto, reply: &mut Reply<'_>, depth: usize) -> Result<()> {
-    // What a tag means depends on the type of what it names; anything else is an array.
+    // What a tag means depends on the type of what it names; anything else is an array. Of several tags the first one
+    // counts, in the order that Redis has.
     if let Value::String(line) = table.raw_get("err")? {
         reply.error(&*line.as_bytes());
     } else if let Value::String(text) = table.raw_get("ok")? {
         reply.simple(&*text.as_bytes());
     } else if let Some(number) = number(&table.raw_get("double")?) {
         reply.double(number);
+    } else if let Value::String(digits) = table.raw_get("big_number")? {
+        let digits: Vec<u8> =
+            digits.as_bytes().iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }).collect();
+        reply.big_number(&String::from_utf8_lossy(&digits));
+    } else if let Some((text, format)) = verbatim(&table.raw_get("verbatim_string")?)? {
+        reply.verbatim(&format, &text.as_bytes());
     } else if let Value::Table(map) = table.raw_get("map")? {
         let place = reply.defer();
         let mut count = 0;
@@ -188,12 +195,6 @@ fn write_table(table: &Table, proto: Proto, reply: &mut Reply<'_>, depth: usize)
             count += 1;
         }
         reply.close_set(place, count);
-    } else if let Value::String(digits) = table.raw_get("big_number")? {
-        let digits: Vec<u8> =
-            digits.as_bytes().iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }).collect();
-        reply.big_number(&String::from_utf8_lossy(&digits));
-    } else if let Some((text, format)) = verbatim(&table.raw_get("verbatim_string")?)? {
-        reply.verbatim(&format, &text.as_bytes());
     } else {
         let place = reply.defer();
         let mut count = 0;

@@ -13,8 +13,8 @@ local bridge, globals, shown = ...
 
 local error, type, rawget, rawset, select = error, type, rawget, rawset, select
 local getmetatable, setmetatable, next, pairs, ipairs = getmetatable, setmetatable, next, pairs, ipairs
-local pcall, xpcall, tostring = pcall, xpcall, tostring
-local concat = table.concat
+local pcall, xpcall, tostring, tonumber = pcall, xpcall, tostring, tonumber
+local concat, floor = table.concat, math.floor
 
 -- The tables behind the proxies.
 local hidden = setmetatable({}, { __mode = "k" })
@@ -139,9 +139,9 @@ local function one_string(name, ...)
   if name == "ok" then
     return { ok = text }
   end
-  if text:sub(1, 1) == "-" then
-    text = text:sub(2)
-  elseif not text:find(" ", 1, true) then
+  -- Up to the first zero byte, without the protocol's marks at the ends; one word alone is no code but what went wrong.
+  text = text:match("^%-?([^%z]*)"):gsub("[\r\n]+$", "")
+  if not text:find(" ", 1, true) then
     text = "ERR " .. text
   end
   return { err = text }
@@ -166,7 +166,8 @@ function redis.setresp(...)
   if select("#", ...) ~= 1 then
     return nil, "redis.setresp() requires one argument."
   end
-  local version = ...
+  local version = tonumber((...))
+  version = version and floor(version)
   if version ~= 2 and version ~= 3 then
     return nil, "RESP version must be 2 or 3."
   end
