@@ -9,6 +9,10 @@ use crate::script::library::argument::kind;
 /// Deeper than this nothing is written, whatever is set.
 const DEPTH_MAX: usize = 1000;
 
+/// Indices without an element that an array may have, whatever is set. Redis has no such limit: there one element at the
+/// last index that counts makes a text of 10 GB, and nobody is served until it is written.
+const GAPS_MAX: i64 = 1 << 20;
+
 /// A table that is being written.
 enum Open {
     Array { table: Table, index: i64, last: i64 },
@@ -104,7 +108,8 @@ fn array_length(table: &Table, settings: &Settings) -> Result<i64> {
         items += 1;
     }
     let (ratio, safe) = (settings.sparse_ratio, settings.sparse_safe);
-    if ratio > 0 && last > items.saturating_mul(ratio) && last > safe {
+    let is_sparse = ratio > 0 && last > items.saturating_mul(ratio) && last > safe;
+    if is_sparse || last - items > GAPS_MAX {
         return match settings.sparse_to_object {
             true => Ok(0),
             false => Err(refused("Cannot serialise table: excessively sparse array".to_owned())),

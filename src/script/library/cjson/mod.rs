@@ -136,6 +136,16 @@ mod tests {
                 "bad argument #1 to 'decode_max_depth' (expected integer between 1 and 2147483647)",
             ),
             ("cjson.encode_number_precision(3) return cjson.encode(1.23456)", "1.23"),
+            ("cjson.encode_sparse_array(true, 0, 0) return #cjson.encode({[100] = 1})", "498"),
+            // Not in Redis, which would take minutes.
+            (
+                "cjson.encode_sparse_array(true, 0, 0) return cjson.encode({[2147483647] = 1})",
+                r#"{"2147483647":1}"#,
+            ),
+            (
+                "cjson.encode_sparse_array(false, 2, 2147483647) return cjson.encode({[2147483647] = 1})",
+                "Cannot serialise table: excessively sparse array",
+            ),
             ("cjson.encode_sparse_array(true) return cjson.encode({[100] = 1})", r#"{"100":1}"#),
             ("cjson.encode_invalid_numbers('null') return cjson.encode(1/0)", "null"),
             ("cjson.encode_invalid_numbers(true) return cjson.encode(-1/0)", "-inf"),
