@@ -46,7 +46,7 @@ fn filled(keys: usize, prepare: fn(&mut Filled), run: fn(&mut Filled)) -> Box<dy
 }
 
 fn store(table: &Table, key: &[u8]) {
-    table.with_slot(table.address(0, key), key, NOW, |slot| slot.put_text(VALUE, Expiry::Clear));
+    table.write(table.address(0, key), key, NOW, |slot| slot.put_text(VALUE, Expiry::Clear));
 }
 
 fn pick_present(state: &mut Filled) {
@@ -90,7 +90,7 @@ fn get_ahead(state: &mut Filled) {
 }
 
 fn look(table: &Table, address: Address, key: &[u8]) {
-    table.with_slot(address, key, NOW, |slot| {
+    table.write(address, key, NOW, |slot| {
         slot.mark_used();
         black_box(slot.text().ok());
     });
@@ -103,7 +103,7 @@ fn put(state: &mut Filled) {
 fn remove(state: &mut Filled) {
     let table = &state.table;
     for key in &state.picked {
-        table.with_slot(table.address(0, key), key, NOW, |slot| black_box(slot.remove()));
+        table.write(table.address(0, key), key, NOW, |slot| black_box(slot.remove()));
     }
 }
 

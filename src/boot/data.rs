@@ -168,7 +168,7 @@ fn load_json(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Resu
     let outcome = read_object(std::io::BufReader::new(source), |key, text, kind| {
         as_text += u64::from(kind != JsonKind::String);
         let key = key.as_bytes();
-        ctx.table.with_slot(ctx.table.address(0, key), key, 0, |slot| {
+        ctx.table.write(ctx.table.address(0, key), key, 0, |slot| {
             slot.put(Value::from(Text::new(text)), Expiry::Clear);
         });
         Ok::<(), ()>(())

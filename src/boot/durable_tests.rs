@@ -189,11 +189,11 @@ fn the_regular_tasks_do_not_take_what_a_script_does_for_recorded() {
     let ctx = &served.ctx;
     let record_of_k = || {
         let address = ctx.table.address(0, b"k");
-        ctx.table.with_seen(address, b"k", 0, |slot| slot.last_record(|| u64::MAX - 1))
+        ctx.table.read(address, b"k", 0, |slot| slot.last_record(|| u64::MAX - 1))
     };
     std::thread::scope(|scope| {
         let script = ctx.turns.everything();
-        ctx.table.with_slot(ctx.table.address(0, b"k"), b"k", 0, |slot| slot.put_text(b"v", Expiry::Clear));
+        ctx.table.write(ctx.table.address(0, b"k"), b"k", 0, |slot| slot.put_text(b"v", Expiry::Clear));
         let tasks = scope.spawn(|| outage::provide(ctx, ctx.identity.workers));
         std::thread::sleep(SILENCE);
         assert_eq!(record_of_k(), u64::MAX - 1, "somebody has said which record it is in");

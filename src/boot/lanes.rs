@@ -272,12 +272,12 @@ impl<'s> Worker<'s> {
         let Entry { key, value: stored, expiry, idle_s, frequency } = entry;
         let table = &self.ctx.table;
         if let Some(text) = stored.plain_text() {
-            table.with_slot(address, key, 0, |slot| {
+            table.write(address, key, 0, |slot| {
                 slot.put_text(text, *expiry);
                 slot.set_use(*idle_s, *frequency);
             });
         } else if let Some(value) = stored.read(&limits::of(&self.config))? {
-            table.with_slot(address, key, 0, |slot| {
+            table.write(address, key, 0, |slot| {
                 slot.put(value, *expiry);
                 slot.set_use(*idle_s, *frequency);
             });

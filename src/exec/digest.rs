@@ -133,7 +133,7 @@ mod tests {
         let table = Table::with_stripes(4, 4, Seed::random());
         for (db, key, value, expiry) in keys {
             let key = key.as_bytes();
-            table.with_slot(table.address(*db, key), key, 0, |slot| slot.put_text(value.as_bytes(), *expiry));
+            table.write(table.address(*db, key), key, 0, |slot| slot.put_text(value.as_bytes(), *expiry));
         }
         Digest::of_table(&table, 0)
     }
@@ -167,11 +167,11 @@ mod tests {
     fn how_a_string_is_kept_does_not_matter() {
         let table = Table::with_stripes(1, 4, Seed::random());
         let address = table.address(0, b"k");
-        let whole = table.with_slot(address, b"k", 0, |slot| {
+        let whole = table.write(address, b"k", 0, |slot| {
             slot.put_text(b"12", Expiry::Clear);
             Digest::of_contents(slot.entry().unwrap())
         });
-        let grown = table.with_slot(address, b"k", 0, |slot| {
+        let grown = table.write(address, b"k", 0, |slot| {
             slot.change(|value| value.text_mut().unwrap().grow().extend_from_slice(b""));
             Digest::of_contents(slot.entry().unwrap())
         });

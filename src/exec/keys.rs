@@ -50,7 +50,7 @@ impl<'c> Desk<'c> {
                 let outcome = body(&mut locked);
                 // A transaction serves at its end.
                 if !session.in_exec {
-                    self.settle(locked);
+                    self.serve_waiting(locked);
                 }
                 outcome
             }
@@ -63,8 +63,8 @@ impl<'c> Desk<'c> {
     }
 
     /// Serves those who wait for what a unit of work changed, and lets go of its locks.
-    pub(super) fn settle(&self, locked: Locked<'c>) {
-        self.ctx.stats.seat(self.seat()).changes.add(wait::settle(self.ctx, locked) as u64);
+    pub(super) fn serve_waiting(&self, locked: Locked<'c>) {
+        self.ctx.stats.seat(self.seat()).changes.add(wait::serve_waiting(self.ctx, locked) as u64);
     }
 
     /// What follows from a command on several keys while they are still locked: what had expired goes into the log, then,

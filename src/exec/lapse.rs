@@ -15,7 +15,7 @@ pub fn remove(ctx: &Context, session: &mut Session, keys: &[Vec<u8>], now: Milli
     }
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
     for key in keys {
-        ctx.table.with_seen(ctx.table.address(session.db, key), key, now, |slot| {
+        ctx.table.read(ctx.table.address(session.db, key), key, now, |slot| {
             if let Some(lapsed) = slot.take_lapsed() {
                 journal.lapsed(session.db, key, &lapsed);
                 journal.seen(slot);

@@ -74,8 +74,7 @@ pub fn unwatch(ctx: &Context, session: &mut Session) {
     let Some(watched) = session.watched.take() else { return };
     for (db, key) in &watched.keys {
         let address = ctx.table.address(*db, key);
-        // No time is right here: an expired key must not be removed without a record.
-        ctx.table.with_slot(address, key, i64::MIN, |slot| slot.unwatch(&watched.watch));
+        ctx.table.peek(address, key, |slot| slot.unwatch(&watched.watch));
     }
 }
 
@@ -97,7 +96,7 @@ impl Desk<'_> {
             let everything = self.leave_turn();
             let marks = ctx.table.marks();
             self.exec_under_locks(&transaction, session, None, reply);
-            wait::settle_everywhere(ctx, marks, self.now());
+            wait::serve_waiting_everywhere(ctx, marks, self.now());
             drop(everything);
             self.resume_turn();
             unwatch(ctx, session);
@@ -115,7 +114,7 @@ impl Desk<'_> {
             let locked = Locked::new(&ctx.table, addresses.into_iter(), self.now());
             let mut locked = locked.only_reading(!transaction.writes);
             self.exec_under_locks(&transaction, session, Some(&mut locked), reply);
-            self.settle(locked);
+            self.serve_waiting(locked);
             unwatch(ctx, session);
         }
         session.in_exec = false;
@@ -149,7 +148,7 @@ impl Desk<'_> {
             let take = |slot: &mut Slot<'_>| (slot.take_lapsed(), slot.take_told());
             let (lapsed, told) = match &mut locked {
                 Some(locked) => take(&mut locked.open(*db, key)),
-                None => ctx.table.with_slot(ctx.table.address(*db, key), key, now, take),
+                None => ctx.table.write(ctx.table.address(*db, key), key, now, take),
             };
             if let Some(lapsed) = lapsed {
                 journal.lapsed(*db, key, &lapsed);

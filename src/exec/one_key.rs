@@ -60,7 +60,7 @@ impl Desk<'_> {
                 one.remember(reader, &slot);
                 outcome
             }
-            Access::Free(aim) => self.ctx.table.with_seen(aim, one.key, args.now(), |slot| {
+            Access::Free(aim) => self.ctx.table.read(aim, one.key, args.now(), |slot| {
                 one.look(slot, &args, journal, need);
                 let copy = one.copy_if_much(slot.entry());
                 let outcome = match &copy {
@@ -104,7 +104,7 @@ impl Desk<'_> {
             Access::Held(locked) => return change(&mut locked.open(db, one.key), journal),
             Access::Free(aim) => aim,
         };
-        let done = self.ctx.table.with_slot(aim, one.key, self.now(), |slot| {
+        let done = self.ctx.table.write(aim, one.key, self.now(), |slot| {
             if slot.is_awaited() {
                 one.let_go(slot, db, journal);
                 return None;
@@ -119,7 +119,7 @@ impl Desk<'_> {
                 let mut locked = Locked::new(&self.ctx.table, std::iter::once(address), self.now());
                 let outcome = change(&mut locked.open(db, one.key), journal);
                 if !session.in_exec {
-                    self.settle(locked);
+                    self.serve_waiting(locked);
                 }
                 outcome
             }

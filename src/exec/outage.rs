@@ -30,7 +30,7 @@ pub fn prepare(ctx: &Context, now: Millis) {
 pub fn provide(ctx: &Context, seat: usize) {
     let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else { return };
     if ctx.log.fault().is_none() {
-        ctx.table.settle_records(|| ctx.log.appended());
+        ctx.table.note_records(|| ctx.log.appended());
     }
 }
 

@@ -35,7 +35,7 @@ pub fn write(
     out.clear();
     let mut reply = Reply::new(out, Proto::Resp2);
     let mut args = Args::new(*request, key_at + 1, db, NOW, config, 0);
-    ctx.table.with_slot(address, request.arg(key_at), NOW, |slot| handler(&mut args, slot, &mut reply))?;
+    ctx.table.write(address, request.arg(key_at), NOW, |slot| handler(&mut args, slot, &mut reply))?;
     Ok(())
 }
 

@@ -103,7 +103,7 @@ mod tests {
     fn what_is_visited_of_several_values_decides() {
         let table = Table::with_stripes(1, 4, Seed::random());
         let entry = |elements: usize| {
-            table.with_slot(table.address(0, b"k"), b"k", 0, |slot| {
+            table.write(table.address(0, b"k"), b"k", 0, |slot| {
                 let mut list = List::new();
                 (0..elements).for_each(|_| list.push_back(&[b'x'; 60], ChunkLimit::DEFAULT));
                 slot.put(list, Expiry::Clear);

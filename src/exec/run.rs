@@ -239,14 +239,14 @@ impl<'c> Desk<'c> {
             }
             Err(refusal) => {
                 self.refuse(None, session, &refusal, &mut reply);
-                self.settle_reply(session, mark, out);
+                self.obey_reply_mode(session, mark, out);
                 return Flow::Next;
             }
         };
         if let Err(refusal) = self.pass_gates(session, command) {
             seat.processed.add(1);
             self.refuse(Some(command), session, &refusal, &mut reply);
-            self.settle_reply(session, mark, out);
+            self.obey_reply_mode(session, mark, out);
             return Flow::Next;
         }
         if let Some(until) = self.paused(session, command, request) {
@@ -261,10 +261,10 @@ impl<'c> Desk<'c> {
             && command.spec.has(flag::ANSWERS_BY_PUSH)
         {
             let pushes = out.split_off(mark);
-            self.settle_reply(session, mark, out);
+            self.obey_reply_mode(session, mark, out);
             out.extend_from_slice(&pushes);
         } else {
-            self.settle_reply(session, mark, out);
+            self.obey_reply_mode(session, mark, out);
         }
         if session.is_told() {
             // What is stale must not be told before the reply that makes a cache hold it.
@@ -471,7 +471,7 @@ impl<'c> Desk<'c> {
                         }
                         // A transaction serves at its end.
                         _ if session.in_exec => {}
-                        _ => self.settle(locked),
+                        _ => self.serve_waiting(locked),
                     }
                     return outcome;
                 };
@@ -501,7 +501,7 @@ impl<'c> Desk<'c> {
                 }
                 let effect = outcome?;
                 if !session.in_exec {
-                    seat.changes.add(wait::settle_everywhere(ctx, marks, now) as u64);
+                    seat.changes.add(wait::serve_waiting_everywhere(ctx, marks, now) as u64);
                 }
                 Ok(effect)
             }
@@ -619,7 +619,7 @@ impl<'c> Desk<'c> {
 
     /// CLIENT REPLY: takes back what the client does not want to hear.
     #[inline]
-    fn settle_reply(&self, session: &mut Session, mark: usize, out: &mut Vec<u8>) {
+    fn obey_reply_mode(&self, session: &mut Session, mark: usize, out: &mut Vec<u8>) {
         match session.replies {
             Replies::On => {}
             Replies::Off => out.truncate(mark),

@@ -177,7 +177,7 @@ impl<'c> Desk<'c> {
             _ => {}
         }
         if !in_exec {
-            let served = wait::settle_everywhere(ctx, marks, now);
+            let served = wait::serve_waiting_everywhere(ctx, marks, now);
             ctx.stats.seat(self.seat()).changes.add(served as u64);
         }
         outcome.map(|()| Effect::None)

@@ -283,7 +283,7 @@ mod tests {
                     if round % 4 == 1 {
                         wait_for(&read, round);
                     }
-                    table.with_slot(address, b"k", 0, |slot| {
+                    table.write(address, b"k", 0, |slot| {
                         slot.put_text(round.to_string().as_bytes(), Expiry::Keep)
                     });
                     written.store(round, Ordering::Release);
@@ -302,7 +302,7 @@ mod tests {
                 if round % 4 == 3 {
                     wait_for(&written, round);
                 }
-                let seen = table.with_slot(address, b"k", 0, |slot| {
+                let seen = table.write(address, b"k", 0, |slot| {
                     let mut buffer = itoa::Buffer::new();
                     let seen = slot.text().ok().flatten().map(|text| text.bytes(&mut buffer).to_vec());
                     // Long enough for a write to slip in, if the lock did not keep it out.

@@ -192,7 +192,7 @@ pub fn leave(ctx: &Context, session: &mut Session) {
 
 /// Serves those who wait for what a unit of work changed, then lets go of its locks. To be called when the unit is in the
 /// log. Returns how many were served.
-pub(super) fn settle<'c>(ctx: &'c Context, mut locked: Locked<'c>) -> usize {
+pub(super) fn serve_waiting<'c>(ctx: &'c Context, mut locked: Locked<'c>) -> usize {
     let mut served = 0;
     loop {
         served += locked.serve_ready();
@@ -210,13 +210,13 @@ pub(super) fn settle<'c>(ctx: &'c Context, mut locked: Locked<'c>) -> usize {
     }
 }
 
-/// As [`settle`] for what changed keys without locking them together, while everything stands still. `marks` is what
+/// As [`serve_waiting`] for what changed keys without locking them together, while everything stands still. `marks` is what
 /// [`crate::table::Table::marks`] was before.
-pub fn settle_everywhere(ctx: &Context, marks: u64, now: Millis) -> usize {
+pub fn serve_waiting_everywhere(ctx: &Context, marks: u64, now: Millis) -> usize {
     if ctx.table.marks() == marks {
         return 0;
     }
-    settle(ctx, Locked::new(&ctx.table, ctx.table.marked_keys().into_iter(), now))
+    serve_waiting(ctx, Locked::new(&ctx.table, ctx.table.marked_keys().into_iter(), now))
 }
 
 fn record_lapsed(locked: &mut Locked<'_>, journal: &mut Journal<'_>) {

@@ -140,7 +140,7 @@ impl Expiry {
                     tell::publish(ctx, now, told);
                     ctx.stats.seat(seat).changes.add(1);
                 });
-            wait::settle_everywhere(ctx, marks, now);
+            wait::serve_waiting_everywhere(ctx, marks, now);
             progress
         };
         ctx.tracking.broadcast();

@@ -44,7 +44,7 @@ fn keys_last_as_long_as_their_deadlines_whatever_the_clock_does() {
                 0 => {
                     let deadline = (random.below(3) > 0).then(|| any_time(&mut random, now).max(1));
                     let expiry = deadline.map_or(Expiry::Clear, Expiry::At);
-                    table.with_slot(address, &[key], now, |slot| slot.put_text(b"v", expiry));
+                    table.write(address, &[key], now, |slot| slot.put_text(b"v", expiry));
                     model.insert(key, deadline);
                     model.retain(|_, deadline| deadline.is_none_or(|at| at > now));
                 }
@@ -56,7 +56,7 @@ fn keys_last_as_long_as_their_deadlines_whatever_the_clock_does() {
                 _ => {}
             }
             for key in 0..6 {
-                let there = table.with_slot(table.address(0, &[key]), &[key], now, |slot| slot.exists());
+                let there = table.write(table.address(0, &[key]), &[key], now, |slot| slot.exists());
                 assert_eq!(there, model.contains_key(&key), "sequence {sequence}, key {key}, at {now}");
             }
         }

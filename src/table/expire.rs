@@ -77,7 +77,7 @@ impl Table {
         let due = stripe.due(now, AT_ONCE_MAX);
         for key in &due {
             // Opening the slot is what removes it.
-            let mut slot = Slot::open(self, stripe, key, self.hash(key), now);
+            let mut slot = Slot::to_write(self, stripe, key, self.hash(key), now);
             if let Some(lapsed) = slot.take_lapsed() {
                 removed(db, key, &lapsed, slot.take_told());
             }

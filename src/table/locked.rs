@@ -137,8 +137,8 @@ impl<'t> Locked<'t> {
     ) -> Slot<'s> {
         let address = table.address(db, key);
         match guards.binary_search_by_key(&address.stripe, |(stripe, _)| *stripe) {
-            Ok(index) if only_reads => Slot::look(table, &mut guards[index].1, key, address.hash, now),
-            Ok(index) => Slot::open(table, &mut guards[index].1, key, address.hash, now),
+            Ok(index) if only_reads => Slot::to_read(table, &mut guards[index].1, key, address.hash, now),
+            Ok(index) => Slot::to_write(table, &mut guards[index].1, key, address.hash, now),
             Err(_) => panic!("a command touched a key that its specification does not name"),
         }
     }

@@ -212,7 +212,7 @@ impl Table {
     /// Runs `body` on the slot of one key, its stripe locked. Where `seq` of the body's effect matters, the body takes
     /// it before it returns.
     #[inline]
-    pub fn with_slot<'t, R>(
+    pub fn write<'t, R>(
         &'t self,
         at: impl Aimed<'t>,
         key: &[u8],
@@ -222,12 +222,12 @@ impl Table {
         let aim = at.aim(self);
         let mut stripe = self.enter(aim.stripe);
         stripe.forget_told();
-        body(&mut Slot::open(self, &mut stripe, key, aim.hash, now))
+        body(&mut Slot::to_write(self, &mut stripe, key, aim.hash, now))
     }
 
-    /// As [`Table::with_slot`], for who only reads: see [`Table::hold_expiry`].
+    /// As [`Table::write`], for who only reads: see [`Table::hold_expiry`].
     #[inline]
-    pub fn with_seen<'t, R>(
+    pub fn read<'t, R>(
         &'t self,
         at: impl Aimed<'t>,
         key: &[u8],
@@ -237,7 +237,12 @@ impl Table {
         let aim = at.aim(self);
         let mut stripe = self.enter(aim.stripe);
         stripe.forget_told();
-        body(&mut Slot::look(self, &mut stripe, key, aim.hash, now))
+        body(&mut Slot::to_read(self, &mut stripe, key, aim.hash, now))
+    }
+
+    /// As [`Table::read`], at no time: a key whose time has come is still there, and nothing is removed that had to be recorded.
+    pub fn peek<'t, R>(&'t self, at: impl Aimed<'t>, key: &[u8], body: impl FnOnce(&mut Slot<'_>) -> R) -> R {
+        self.read(at, key, Millis::MIN, body)
     }
 
     /// Until then, who only reads leaves keys in place whose time has come, though it does not see them: CLIENT PAUSE

@@ -38,7 +38,7 @@ impl LastRecord {
 
     /// What whoever looks now has to wait for. `newest` gives the number of the log's newest record.
     #[inline]
-    fn settle(&mut self, newest: impl FnOnce() -> u64) -> u64 {
+    fn or_newest(&mut self, newest: impl FnOnce() -> u64) -> u64 {
         if self.0 == Self::NOT_TOLD {
             self.0 = newest();
         }
@@ -50,10 +50,10 @@ impl Table {
     /// Tells every stripe that was not told its number that this is in the record with the number `newest`, or before. To be
     /// done now and then: else who looks later waits for what has nothing to do with it, and while the disk is full that is
     /// for ever.
-    pub fn settle_records(&self, newest: impl Fn() -> u64) {
+    pub fn note_records(&self, newest: impl Fn() -> u64) {
         for database in self.databases.iter().filter_map(|database| database.get()) {
             for stripe in &database.stripes {
-                stripe.lock().last_record.settle(&newest);
+                stripe.lock().last_record.or_newest(&newest);
             }
         }
     }
@@ -70,7 +70,7 @@ impl Slot<'_> {
     /// record. To be asked after [`Slot::recorded`].
     #[inline]
     pub fn last_record(&mut self, newest: impl FnOnce() -> u64) -> u64 {
-        self.stripe.last_record.settle(newest)
+        self.stripe.last_record.or_newest(newest)
     }
 }
 
@@ -84,7 +84,7 @@ impl Locked<'_> {
 
     /// As [`Slot::last_record`], of all stripes that are locked.
     pub fn last_record(&mut self, newest: impl Fn() -> u64) -> u64 {
-        self.stripes().map(|stripe| stripe.last_record.settle(&newest)).max().unwrap_or_default()
+        self.stripes().map(|stripe| stripe.last_record.or_newest(&newest)).max().unwrap_or_default()
     }
 }
 
@@ -95,14 +95,14 @@ mod tests {
     use crate::base::hash::Seed;
 
     fn change(table: &Table, number: Option<u64>) {
-        table.with_slot(table.address(0, b"k"), b"k", 0, |slot| {
+        table.write(table.address(0, b"k"), b"k", 0, |slot| {
             slot.put_text(b"v", Expiry::Clear);
             number.into_iter().for_each(|number| slot.recorded(number));
         });
     }
 
     fn seen(table: &Table, newest: u64) -> u64 {
-        table.with_seen(table.address(0, b"k"), b"k", 0, |slot| slot.last_record(|| newest))
+        table.read(table.address(0, b"k"), b"k", 0, |slot| slot.last_record(|| newest))
     }
 
     #[test]
@@ -130,10 +130,10 @@ mod tests {
     fn who_looks_after_a_round_waits_for_no_more_than_there_was_in_it() {
         let table = Table::new(2, Seed::from_keys(1, 2));
         change(&table, None);
-        table.settle_records(|| 5);
+        table.note_records(|| 5);
         assert_eq!(seen(&table, 9), 5);
         change(&table, Some(6));
-        table.settle_records(|| 8);
+        table.note_records(|| 8);
         assert_eq!(seen(&table, 9), 6);
     }
 

@@ -43,7 +43,7 @@ pub struct Slot<'a> {
 
 impl<'a> Slot<'a> {
     #[inline]
-    pub(super) fn open(
+    pub(super) fn to_write(
         table: &'a Table,
         stripe: &'a mut Stripe,
         key: &'a [u8],
@@ -57,10 +57,10 @@ impl<'a> Slot<'a> {
         slot
     }
 
-    /// As [`Slot::open`], for who only reads: while expiry is held, a key whose time has come is passed over, not removed.
+    /// As [`Slot::to_write`], for who only reads: while expiry is held, a key whose time has come is passed over, not removed.
     /// Nothing may be stored in the slot then, because the key is still there.
     #[inline]
-    pub(super) fn look(
+    pub(super) fn to_read(
         table: &'a Table,
         stripe: &'a mut Stripe,
         key: &'a [u8],

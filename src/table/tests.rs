@@ -16,11 +16,11 @@ fn table() -> Table {
 }
 
 fn put(table: &Table, db: usize, key: &[u8], value: &[u8], expiry: Expiry) {
-    table.with_slot(table.address(db, key), key, 0, |slot| slot.put_text(value, expiry));
+    table.write(table.address(db, key), key, 0, |slot| slot.put_text(value, expiry));
 }
 
 fn get(table: &Table, db: usize, key: &[u8], now: Millis) -> Option<Value> {
-    table.with_slot(table.address(db, key), key, now, |slot| slot.entry().map(Entry::to_value))
+    table.write(table.address(db, key), key, now, |slot| slot.entry().map(Entry::to_value))
 }
 
 fn owned(value: ValueRef<'_>) -> Value {
@@ -59,7 +59,7 @@ fn apply(table: &Table, model: &mut Model, op: &Op) {
         }
         Op::Append(db, key, value) => {
             let key = vec![*key];
-            table.with_slot(table.address(*db, &key), &key, 0, |slot| {
+            table.write(table.address(*db, &key), &key, 0, |slot| {
                 slot.change(|v| v.text_mut().unwrap().grow().push(*value));
             });
             if let Some((v, _)) = model.get_mut(&(*db, key)) {
@@ -69,14 +69,14 @@ fn apply(table: &Table, model: &mut Model, op: &Op) {
         Op::Deadline(db, key, ttl) => {
             let key = vec![*key];
             let deadline = ttl.map(|ttl| 1000 + Millis::from(ttl));
-            table.with_slot(table.address(*db, &key), &key, 0, |slot| slot.set_deadline(deadline));
+            table.write(table.address(*db, &key), &key, 0, |slot| slot.set_deadline(deadline));
             if let Some((_, expiry)) = model.get_mut(&(*db, key)) {
                 *expiry = deadline.unwrap_or(NEVER);
             }
         }
         Op::Remove(db, key) => {
             let key = vec![*key];
-            let was = table.with_slot(table.address(*db, &key), &key, 0, |slot| slot.remove());
+            let was = table.write(table.address(*db, &key), &key, 0, |slot| slot.remove());
             assert_eq!(was, model.remove(&(*db, key)).is_some());
         }
         Op::Clear(db) => {
@@ -203,7 +203,7 @@ proptest! {
                 if add {
                     put(&table, 0, &key, b"y", Expiry::Clear);
                 } else {
-                    table.with_slot(table.address(0, &key), &key, 0, |slot| slot.remove());
+                    table.write(table.address(0, &key), &key, 0, |slot| slot.remove());
                 }
             }
         }
@@ -232,9 +232,9 @@ fn while_expiry_is_held_a_reader_neither_sees_nor_removes_what_is_due() {
     let table = table();
     put(&table, 0, b"k", b"v", Expiry::At(50));
     let (address, watch) = (table.address(0, b"k"), Watch::default());
-    table.with_slot(address, b"k", 0, |slot| slot.watch(&watch));
+    table.write(address, b"k", 0, |slot| slot.watch(&watch));
     table.hold_expiry(100);
-    let look = |now| table.with_seen(address, b"k", now, |slot| (slot.exists(), slot.take_lapsed()));
+    let look = |now| table.read(address, b"k", now, |slot| (slot.exists(), slot.take_lapsed()));
     assert_eq!(look(49), (true, None));
     assert!(!watch.is_dirty());
     assert_eq!(look(50), (false, None));
@@ -246,7 +246,7 @@ fn while_expiry_is_held_a_reader_neither_sees_nor_removes_what_is_due() {
     // Who writes cannot leave it there, and after the hold nobody does.
     assert_eq!(look(100), (false, Some(Lapsed::Key)));
     put(&table, 0, b"k", b"v", Expiry::At(50));
-    assert_eq!(table.with_slot(address, b"k", 60, |slot| slot.take_lapsed()), Some(Lapsed::Key));
+    assert_eq!(table.write(address, b"k", 60, |slot| slot.take_lapsed()), Some(Lapsed::Key));
     assert_eq!(table.expired(), 2);
 }
 
@@ -256,10 +256,8 @@ fn an_expired_key_is_gone_for_whoever_opens_it() {
     put(&table, 0, b"k", b"v", Expiry::At(50));
     assert!(get(&table, 0, b"k", 49).is_some());
     let address = table.address(0, b"k");
-    assert!(
-        table.with_slot(address, b"k", 50, |slot| slot.take_lapsed() == Some(Lapsed::Key) && !slot.exists())
-    );
-    assert_eq!(table.with_slot(address, b"k", 50, |slot| slot.take_lapsed()), None);
+    assert!(table.write(address, b"k", 50, |slot| slot.take_lapsed() == Some(Lapsed::Key) && !slot.exists()));
+    assert_eq!(table.write(address, b"k", 50, |slot| slot.take_lapsed()), None);
     assert_eq!(table.expired(), 1);
 }
 
@@ -273,7 +271,7 @@ fn put_hash(table: &Table, key: &[u8], deadlines: &[Option<Millis>]) {
         hash.set(name.to_string().as_bytes(), b"v", &HASH_LIMITS);
         hash.set_deadline(name.to_string().as_bytes(), *deadline);
     }
-    table.with_slot(table.address(0, key), key, 0, |slot| slot.put(hash, Expiry::Clear));
+    table.write(table.address(0, key), key, 0, |slot| slot.put(hash, Expiry::Clear));
 }
 
 fn fields(names: &[&[u8]]) -> Option<Lapsed> {
@@ -286,7 +284,7 @@ fn fields_whose_time_has_come_are_gone_for_whoever_opens_their_hash() {
     put_hash(&table, b"h", &[None, Some(50), Some(70)]);
     let address = table.address(0, b"h");
     let look = |now| {
-        table.with_slot(address, b"h", now, |slot| {
+        table.write(address, b"h", now, |slot| {
             assert!(!slot.changed());
             let length = slot.entry().map(|entry| entry.value().hash().unwrap().len());
             (slot.take_lapsed(), slot.take_lapsed(), length)
@@ -307,13 +305,13 @@ fn who_watches_a_hash_hears_of_fields_that_expire_and_of_nothing_else() {
     put_hash(&table, b"h", &[None, Some(50), Some(70)]);
     let address = table.address(0, b"h");
     // From here on the hash's bound on its earliest deadline is too early.
-    table.with_slot(address, b"h", 0, |slot| slot.change(|value| value.hash_mut().unwrap().remove(b"1")));
+    table.write(address, b"h", 0, |slot| slot.change(|value| value.hash_mut().unwrap().remove(b"1")));
     let watch = Watch::default();
-    table.with_slot(address, b"h", 60, |slot| slot.watch(&watch));
+    table.write(address, b"h", 60, |slot| slot.watch(&watch));
     assert!(!watch.is_dirty());
-    table.with_slot(address, b"h", 60, |slot| assert_eq!(slot.take_lapsed(), None));
+    table.write(address, b"h", 60, |slot| assert_eq!(slot.take_lapsed(), None));
     assert!(!watch.is_dirty());
-    table.with_slot(address, b"h", 70, |slot| assert_eq!(slot.take_lapsed(), fields(&[b"2"])));
+    table.write(address, b"h", 70, |slot| assert_eq!(slot.take_lapsed(), fields(&[b"2"])));
     assert!(watch.is_dirty());
 }
 
@@ -343,7 +341,7 @@ fn a_watch_is_marked_by_changes_of_its_key_only() {
     let table = table();
     let watch = Watch::default();
     let address = table.address(0, b"k");
-    table.with_slot(address, b"k", 0, |slot| slot.watch(&watch));
+    table.write(address, b"k", 0, |slot| slot.watch(&watch));
     put(&table, 0, b"other", b"v", Expiry::Clear);
     put(&table, 1, b"k", b"v", Expiry::Clear);
     assert!(!watch.is_dirty());
@@ -357,7 +355,7 @@ fn clearing_and_swapping_mark_the_watchers_of_keys_that_exist() {
     let (absent, present) = (Watch::default(), Watch::default());
     put(&table, 0, b"present", b"v", Expiry::Clear);
     for (key, watch) in [(b"absent".as_slice(), &absent), (b"present", &present)] {
-        table.with_slot(table.address(0, key), key, 0, |slot| slot.watch(watch));
+        table.write(table.address(0, key), key, 0, |slot| slot.watch(watch));
     }
     table.clear(0);
     assert!(present.is_dirty() && !absent.is_dirty());
@@ -370,7 +368,7 @@ fn clearing_and_swapping_mark_the_watchers_of_keys_that_exist() {
 fn a_watch_stays_with_the_database_number_over_a_swap() {
     let table = table();
     let watch = Watch::default();
-    table.with_slot(table.address(0, b"k"), b"k", 0, |slot| slot.watch(&watch));
+    table.write(table.address(0, b"k"), b"k", 0, |slot| slot.watch(&watch));
     table.swap(0, 1, 0);
     table.swap(1, 1, 0);
     put(&table, 1, b"k", b"v", Expiry::Clear);
@@ -387,7 +385,7 @@ fn mass_deletion_gives_memory_back() {
     }
     for key in 0..10_000u32 {
         let key = key.to_be_bytes();
-        table.with_slot(table.address(0, &key), &key, 0, |slot| slot.remove());
+        table.write(table.address(0, &key), &key, 0, |slot| slot.remove());
     }
     assert_eq!(table.counts(0, 0), Counts::default());
     assert!(table.stripes_of(0).iter().all(|stripe| stripe.lock().map().capacity() <= 128));
@@ -398,7 +396,7 @@ fn room_made_before_changes_nothing_but_the_number_of_buckets() {
     let table = Table::with_stripes(1, 4, Seed::from_keys(1, 2));
     let put = |name: &str| {
         let address = table.address(0, name.as_bytes());
-        table.with_slot(address, name.as_bytes(), 0, |slot| slot.put_text(b"x", Expiry::Clear));
+        table.write(address, name.as_bytes(), 0, |slot| slot.put_text(b"x", Expiry::Clear));
     };
     put("early");
     table.reserve(0, 1000);
@@ -425,19 +423,19 @@ fn a_big_value_is_laid_aside_however_it_is_removed() {
     type Removal = fn(&Table, Address);
     let now = 2000;
     let ways: [(&str, Removal); 5] = [
-        ("removed", |table, at| assert!(table.with_slot(at, b"k", 0, |slot| slot.remove()))),
-        ("replaced", |table, at| table.with_slot(at, b"k", 0, |slot| slot.put_text(b"v", Expiry::Keep))),
+        ("removed", |table, at| assert!(table.write(at, b"k", 0, |slot| slot.remove()))),
+        ("replaced", |table, at| table.write(at, b"k", 0, |slot| slot.put_text(b"v", Expiry::Keep))),
         ("replaced by a collection", |table, at| {
-            table.with_slot(at, b"k", 0, |slot| slot.put(set_of(1), Expiry::Keep));
+            table.write(at, b"k", 0, |slot| slot.put(set_of(1), Expiry::Keep));
         }),
-        ("found expired", |table, at| assert!(table.with_slot(at, b"k", 2000, |slot| !slot.exists()))),
+        ("found expired", |table, at| assert!(table.write(at, b"k", 2000, |slot| !slot.exists()))),
         ("cleared", |table, _| table.clear(0)),
     ];
     for (way, remove) in ways {
         for (members, laid_aside) in [(100_000, 1), (100, usize::from(way == "cleared"))] {
             let table = table();
             let at = table.address(0, b"k");
-            table.with_slot(at, b"k", 0, |slot| slot.put(set_of(members), Expiry::At(now)));
+            table.write(at, b"k", 0, |slot| slot.put(set_of(members), Expiry::At(now)));
             let bytes = table.bytes();
             remove(&table, at);
             let garbage = table.take_garbage();
@@ -454,9 +452,9 @@ fn a_big_value_is_laid_aside_however_it_is_removed() {
 fn what_a_snapshot_has_yet_to_see_is_no_garbage() {
     let table = table();
     let at = table.address(0, b"k");
-    table.with_slot(at, b"k", 0, |slot| slot.put(set_of(100_000), Expiry::Clear));
+    table.write(at, b"k", 0, |slot| slot.put(set_of(100_000), Expiry::Clear));
     let cut = table.cut().unwrap();
-    table.with_slot(at, b"k", 0, |slot| slot.remove());
+    table.write(at, b"k", 0, |slot| slot.remove());
     assert!(table.take_garbage().is_empty());
     let mut seen = 0;
     (0..cut.stripes()).for_each(|stripe| {
@@ -470,7 +468,7 @@ fn a_snapshot_writes_big_values_while_their_stripe_is_free() {
     let table = table();
     for (key, members) in [(b"big", 100_000), (b"few", 3)] {
         let at = table.address(0, key);
-        table.with_slot(at, key, 0, |slot| slot.put(set_of(members), Expiry::Clear));
+        table.write(at, key, 0, |slot| slot.put(set_of(members), Expiry::Clear));
     }
     let cut = table.cut().unwrap();
     let mut seen = Vec::new();

@@ -136,7 +136,7 @@ fn idle_time(
 
 fn record_of_use(key: &[u8], ctx: &Context, session: &Session, now: Millis) -> Option<u32> {
     let address = ctx.table.address(session.db, key);
-    ctx.table.with_slot(address, key, Millis::MIN, |slot| {
+    ctx.table.write(address, key, Millis::MIN, |slot| {
         slot.entry().filter(|entry| entry.expiry() > now).map(Entry::access)
     })
 }

@@ -54,7 +54,7 @@ impl<'a> Pattern<'a> {
             Pattern::Key { before, after, field } => ([before, element, after].concat(), field),
             Pattern::Nothing => return None,
         };
-        table.with_slot(table.address(db, &key), &key, Millis::MIN, |slot| {
+        table.write(table.address(db, &key), &key, Millis::MIN, |slot| {
             let entry = slot.entry().filter(|entry| entry.expiry() > now)?;
             text_of(entry, field, now)
         })

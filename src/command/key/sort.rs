@@ -92,7 +92,7 @@ fn run(
     let lookup = Lookup { table: &ctx.table, db, now: args.now() };
     let source = lookup.value(key, !session.no_touch);
     if source.is_none() && ctx.table.is_heard() {
-        let told = ctx.table.with_slot(ctx.table.address(db, key), key, Millis::MIN, |slot| {
+        let told = ctx.table.write(ctx.table.address(db, key), key, Millis::MIN, |slot| {
             slot.tell(event::KEY_MISS);
             slot.take_told()
         });
@@ -128,7 +128,7 @@ const RECORD_ELEMENTS: usize = 1024;
 fn store(lookup: &Lookup<'_>, target: &[u8], list: List) -> (Effect, Vec<Happening>) {
     let mut record = Record::default();
     let address = lookup.table.address(lookup.db, target);
-    let told = lookup.table.with_slot(address, target, Millis::MIN, |slot| {
+    let told = lookup.table.write(address, target, Millis::MIN, |slot| {
         if slot.exists() {
             record.push([b"DEL", target]);
         }
@@ -164,7 +164,7 @@ impl Lookup<'_> {
     fn value(&self, key: &[u8], use_it: bool) -> Option<Value> {
         // Without a time, so that an expired key is not removed: that needs a record, which is the slot's owner's to
         // make.
-        self.table.with_slot(self.table.address(self.db, key), key, Millis::MIN, |slot| {
+        self.table.write(self.table.address(self.db, key), key, Millis::MIN, |slot| {
             if use_it {
                 slot.mark_used();
             }

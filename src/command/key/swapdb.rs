@@ -51,7 +51,7 @@ fn remove_lapsed(ctx: &Context, databases: [usize; 2], now: Millis, queue: &mut 
     let watched: Vec<_> = databases.iter().flat_map(|db| ctx.table.watched_keys(*db)).collect();
     for key in &watched {
         for db in databases {
-            ctx.table.with_slot(ctx.table.address(db, key), key, now, |slot| {
+            ctx.table.write(ctx.table.address(db, key), key, now, |slot| {
                 if let Some(lapsed) = slot.take_lapsed() {
                     journal.lapsed(db, key, &lapsed);
                     queue.tell(slot.take_told());

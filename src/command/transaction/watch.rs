@@ -57,7 +57,7 @@ fn watch(
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
     for key in args.rest() {
         let address = ctx.table.address(session.db, key);
-        ctx.table.with_seen(address, key, args.now(), |slot| {
+        ctx.table.read(address, key, args.now(), |slot| {
             if let Some(lapsed) = slot.take_lapsed() {
                 journal.lapsed(session.db, key, &lapsed);
                 session.outgoing.tell(slot.take_told());

@@ -158,8 +158,7 @@ fn digest_values(args: &Args<'_>, ctx: &Context, reply: &mut Reply<'_>) {
     reply.array(args.left());
     for key in args.rest() {
         let address = ctx.table.address(args.db(), key);
-        // No time is right here: an expired key must not be removed without a record.
-        let digest = ctx.table.with_slot(address, key, i64::MIN, |slot| {
+        let digest = ctx.table.peek(address, key, |slot| {
             let live = slot.entry().filter(|entry| entry.expiry() > args.now());
             live.map(Digest::of_contents).unwrap_or_default()
         });

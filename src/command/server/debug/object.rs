@@ -10,8 +10,7 @@ use crate::value::ValueRef;
 pub(super) fn object(args: &mut Args<'_>, ctx: &Context, reply: &mut Reply<'_>) -> Result<(), Refusal> {
     let key = args.word()?;
     let address = ctx.table.address(args.db(), key);
-    // No time is right here: an expired key must not be removed without a record.
-    ctx.table.with_slot(address, key, i64::MIN, |slot| {
+    ctx.table.peek(address, key, |slot| {
         let entry = slot.entry().filter(|entry| entry.expiry() > args.now()).ok_or(Refusal::NoSuchKey)?;
         let compress = args.settings().persistence.rdbcompression;
         reply.simple(line(entry, compress, ctx.table.access.idle_seconds(entry.access(), args.now())));

@@ -29,7 +29,7 @@ pub(super) fn populate(args: &mut Args<'_>, ctx: &Context, reply: &mut Reply<'_>
             value.resize(size, 0);
         }
         let address = ctx.table.address(args.db(), &key);
-        let is_new = ctx.table.with_slot(address, &key, args.now(), |slot| {
+        let is_new = ctx.table.write(address, &key, args.now(), |slot| {
             let is_new = !slot.exists();
             if is_new {
                 slot.put_text(&value, Expiry::Clear);
