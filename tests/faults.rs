@@ -100,3 +100,13 @@ fn a_second_server_in_the_directory_ends_and_touches_nothing() {
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(server.client().call("GET a").text(), "1");
 }
+
+/// A log file that is not there yet is made, in the directory of the data if it has no other.
+#[test]
+fn a_log_file_is_made_where_there_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("new.log");
+    let server = Server::start(&["--logfile", path.to_str().unwrap()]);
+    assert_eq!(server.client().call("PING").render(), "PONG");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("pinstripe"));
+}

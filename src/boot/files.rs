@@ -39,12 +39,20 @@ impl ConfigFiles for HostFiles {
 /// What the operational log is written to: the file, or standard error.
 pub(super) fn log_output(path: Option<&Path>) -> Result<Output, String> {
     let Some(path) = path else { return Ok(Box::new(io::stderr())) };
-    match RealStorage.open_append(path) {
+    match open_or_create(path) {
         Ok(file) => Ok(Box::new(Appender(file))),
         Err(error) => Err(format!(
             "cannot write the log file {}: {error}. Choose another with --logfile",
             path.display()
         )),
+    }
+}
+
+/// A file of the server's own that lines are added to.
+pub(super) fn open_or_create(path: &Path) -> io::Result<Arc<dyn File>> {
+    match RealStorage.exists(path)? {
+        true => RealStorage.open_append(path),
+        false => RealStorage.create(path),
     }
 }
 

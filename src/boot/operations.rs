@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::files::open_or_create;
 use crate::exec::Context;
 use crate::log::storage::{File, RealStorage, Storage, write_all};
 
@@ -36,7 +37,7 @@ impl Writer {
                 path.display()
             )
         };
-        let mut file = open(&path).map_err(cannot)?;
+        let mut file = open_or_create(&path).map_err(cannot)?;
         let writer = ctx.clone();
         let log_path = path.clone();
         let write = move || {
@@ -69,13 +70,6 @@ impl Writer {
     }
 }
 
-fn open(path: &Path) -> io::Result<Arc<dyn File>> {
-    match RealStorage.exists(path)? {
-        true => RealStorage.open_append(path),
-        false => RealStorage.create(path),
-    }
-}
-
 fn rotate_if_full(path: &Path, file: &mut Arc<dyn File>, limit: u64) -> io::Result<()> {
     if file.len()? < limit {
         return Ok(());
@@ -103,7 +97,7 @@ mod tests {
     fn a_full_file_becomes_an_older_one_and_the_oldest_goes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("operations.log");
-        let mut file = open(&path).unwrap();
+        let mut file = open_or_create(&path).unwrap();
         for round in 0..8 {
             rotate_if_full(&path, &mut file, 5).unwrap();
             write_all(&*file, format!("round{round}").as_bytes()).unwrap();
@@ -118,7 +112,7 @@ mod tests {
             ["round7", "round6", "round3"]
         );
         // A file that is there already is gone on with.
-        let again = open(&path).unwrap();
+        let again = open_or_create(&path).unwrap();
         write_all(&*again, b"+").unwrap();
         assert_eq!(text("operations.log"), "round7+");
     }
