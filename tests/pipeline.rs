@@ -226,3 +226,37 @@ fn full_memory_is_heeded() {
     assert!(replies[1].contains("OOM command not allowed"), "{replies:?}");
     assert_eq!(replies[3], "(integer) 1");
 }
+
+/// Many clients send all of a pipeline before they read the first reply, however much that is.
+#[test]
+fn who_reads_nothing_before_everything_is_sent_is_answered() {
+    const COUNT: usize = 400;
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.socket().set_write_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let word = "x".repeat(100_000);
+    let echo = encode(&["ECHO", &word]);
+    for _ in 0..COUNT {
+        client.send_raw(&echo).expect("sent, though no reply was read");
+    }
+    for nth in 0..COUNT {
+        assert_eq!(client.read().expect("a reply").text(), word, "reply {nth}");
+    }
+    assert_eq!(client.call("PING").render(), "PONG");
+}
+
+/// Such a client may say that it has sent everything, and is answered all the same.
+#[test]
+fn who_ends_its_input_before_it_reads_is_answered_to_the_end() {
+    let server = Server::start(&[]);
+    let mut control = server.client();
+    control.call(&format!("SET big {}", "x".repeat(500_000)));
+    let mut client = server.client();
+    let gets: Vec<u8> = (0..60).flat_map(|_| encode(&["GET", "big"])).collect();
+    client.send_raw(&gets).expect("sent");
+    client.socket().shutdown(std::net::Shutdown::Write).expect("closed");
+    std::thread::sleep(Duration::from_millis(100));
+    for _ in 0..60 {
+        assert_eq!(client.read().expect("a reply").text().len(), 500_000);
+    }
+}

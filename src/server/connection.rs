@@ -70,6 +70,8 @@ pub(super) struct Connection<S> {
 #[derive(Default)]
 pub(super) struct Unrun {
     pub(super) bytes: Vec<u8>,
+    /// How many of these have been run all the same: much that is run in many turns is not moved to the front in each.
+    run: usize,
     parser: RequestParser,
     /// Bytes that the unfinished command still lacks, as far as known.
     lacking: usize,
@@ -89,6 +91,8 @@ enum Stop {
     NeedsInput,
     /// More output was gathered than shall be held.
     OutputFull,
+    /// More came while the output was written.
+    MoreToRun,
     /// A command sleeps.
     Wait(Box<Wait>),
     /// The next command is held by CLIENT PAUSE until then.
@@ -174,7 +178,7 @@ impl<S: Stream> Connection<S> {
                     Sleep::Over => self.run_unrun(&mut out),
                     Sleep::Abandoned => return Ok(End::Closed),
                 },
-                Stop::OutputFull => self.run_unrun(&mut out),
+                Stop::OutputFull | Stop::MoreToRun => self.run_unrun(&mut out),
                 Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
             };
             if self.session.client.is_killed() {
@@ -205,7 +209,11 @@ impl<S: Stream> Connection<S> {
                 if let Err(fault) = pipe.make_safe(need).await {
                     pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
                 }
-                pipe.write(&mut self.stream, &out).await?;
+                let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
+                let has_read = pipe.write(&mut self.stream, &out, behind).await?;
+                if has_read && matches!(stop, Stop::NeedsInput | Stop::Woken) {
+                    stop = Stop::MoreToRun;
+                }
             }
             self.session.looks = Looks::default();
             self.worker.give_buffer(out);
@@ -286,7 +294,7 @@ impl<S: Stream> Connection<S> {
         let Ran { consumed, lacking, stop } = self.run_commands(bytes, &mut parser, out);
         if consumed < bytes.len() {
             let bytes = bytes[consumed..].to_vec();
-            self.unrun = Some(Box::new(Unrun { bytes, parser, lacking }));
+            self.unrun = Some(Box::new(Unrun { bytes, run: 0, parser, lacking }));
         }
         Poll::Ready(Ok(self.check_unrun(stop)))
     }
@@ -294,10 +302,15 @@ impl<S: Stream> Connection<S> {
     /// Runs every complete command of the connection's own buffer.
     fn run_unrun(&mut self, out: &mut Vec<u8>) -> Stop {
         let mut unrun = self.unrun.take().unwrap_or_default();
-        let Ran { consumed, lacking, stop } = self.run_commands(&unrun.bytes, &mut unrun.parser, out);
-        if consumed < unrun.bytes.len() {
-            unrun.bytes.drain(..consumed);
+        let rest = unrun.bytes.get(unrun.run..).unwrap_or_default();
+        let Ran { consumed, lacking, stop } = self.run_commands(rest, &mut unrun.parser, out);
+        if consumed < rest.len() {
+            unrun.run += consumed;
             unrun.lacking = lacking;
+            if unrun.run >= unrun.bytes.len() / 2 {
+                unrun.bytes.drain(..unrun.run);
+                unrun.run = 0;
+            }
             self.unrun = Some(unrun);
         }
         self.check_unrun(stop)

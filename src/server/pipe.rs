@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::io::ReadBuf;
 
 use super::connection::{Stream, Unrun};
 use super::worker::Worker;
@@ -19,6 +19,9 @@ use crate::resp::reply::{Proto, Reply};
 
 /// Between two signs of life to a replica that waits for its snapshot.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a client may send while it does not read, in bytes: as much as a pipeline of a million small commands takes.
+const READ_AHEAD_MAX: u64 = 64 * 1024 * 1024;
 
 /// What came of waiting for the end of a sleep.
 pub(super) enum Sleep {
@@ -76,7 +79,7 @@ impl Pipe<'_> {
                     let mut posted = Vec::new();
                     self.client.take_posted(&mut posted);
                     self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
-                    self.write(stream, &posted).await?;
+                    self.write(stream, &posted, None).await?;
                 }
                 is_there = poll_fn(|task| match &mut behind {
                     Some(unrun) => self.poll_behind(task, stream, unrun),
@@ -138,13 +141,15 @@ impl Pipe<'_> {
                 () = tokio::time::sleep(ALIVE_EVERY), if !is_begun => Some(Piece::Line(b"\n".to_vec())),
             };
             match piece {
-                Some(Piece::Line(line)) => self.write(stream, &line).await?,
+                Some(Piece::Line(line)) => {
+                    self.write(stream, &line, None).await?;
+                }
                 Some(Piece::Payload(bytes)) => {
                     if !std::mem::replace(&mut is_begun, true) {
                         // The snapshot may show what is not yet as safe as `appendfsync` wants it.
                         self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
                     }
-                    self.write(stream, &bytes).await?;
+                    self.write(stream, &bytes, None).await?;
                 }
                 Some(Piece::End) => return Ok(()),
                 None => return Err(io::Error::other("the replica's snapshot could not be made")),
@@ -152,9 +157,16 @@ impl Pipe<'_> {
         }
     }
 
-    pub(super) async fn write(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
+    /// Writes all of it. While the socket takes nothing, what the client sends gets in line `behind` what is not run yet: one
+    /// that sends everything before it reads anything would else wait for us as we for it. True if that has happened.
+    pub(super) async fn write(
+        &self,
+        stream: &mut impl Stream,
+        out: &[u8],
+        behind: Option<&mut Option<Box<Unrun>>>,
+    ) -> io::Result<bool> {
         if out.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         // Nearly always the socket takes all at once.
         let taken = poll_fn(|task| match Pin::new(&mut *stream).poll_write(task, out) {
@@ -162,33 +174,79 @@ impl Pipe<'_> {
             ready => ready,
         });
         let taken = taken.await?;
-        if taken < out.len() {
-            Box::pin(self.write_on(stream, &out[taken..])).await?;
-        }
+        let has_read = match taken < out.len() {
+            true => Box::pin(self.write_on(stream, &out[taken..], behind)).await?,
+            false => false,
+        };
         count_traffic(self.client, 1, out.len());
         self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
-        Ok(())
+        Ok(has_read)
     }
 
     /// Writes to a socket that takes nothing, or not all, at once.
-    async fn write_on(&self, stream: &mut impl Stream, out: &[u8]) -> io::Result<()> {
-        let mut left = out;
+    async fn write_on(
+        &self,
+        stream: &mut impl Stream,
+        out: &[u8],
+        mut behind: Option<&mut Option<Box<Unrun>>>,
+    ) -> io::Result<bool> {
+        let (mut left, mut has_read) = (out, false);
         while !left.is_empty() {
             self.client.show_output(left.len() as u64);
             // A killed client is ended even while it does not read.
-            let written = tokio::select! {
+            let step = tokio::select! {
                 biased;
-                written = stream.write(left) => written?,
+                step = poll_fn(|task| self.poll_step(task, stream, left, &mut behind)) => step?,
                 () = self.client.killed() => return Err(io::ErrorKind::ConnectionAborted.into()),
             };
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+            match step {
+                Step::Wrote(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Step::Wrote(count) => {
+                    left = &left[count..];
+                    // Who takes what it asked for is not idle.
+                    self.client.last_use.store(self.worker.ctx.clock.unix_ms(), Relaxed);
+                }
+                Step::Read => has_read = true,
+                // It may read on all the same.
+                Step::EndOfInput => behind = None,
             }
-            left = &left[written..];
         }
         self.client.show_output(0);
-        Ok(())
+        Ok(has_read)
     }
+
+    fn poll_step(
+        &self,
+        task: &mut Task<'_>,
+        stream: &mut impl Stream,
+        out: &[u8],
+        behind: &mut Option<&mut Option<Box<Unrun>>>,
+    ) -> Poll<io::Result<Step>> {
+        if let Poll::Ready(written) = Pin::new(&mut *stream).poll_write(task, out) {
+            return Poll::Ready(written.map(Step::Wrote));
+        }
+        match behind {
+            Some(unrun) if self.has_room(unrun) => {
+                let is_there = ready!(self.poll_behind(task, stream, unrun))?;
+                Poll::Ready(Ok(if is_there { Step::Read } else { Step::EndOfInput }))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Whether more may get in line while the client does not read.
+    fn has_room(&self, unrun: &Option<Box<Unrun>>) -> bool {
+        let limit = self.worker.ctx.settings.load().clients.client_query_buffer_limit.min(READ_AHEAD_MAX);
+        let held = unrun.as_ref().map_or(0, |unrun| unrun.bytes.len());
+        (held + self.worker.read_buffer.borrow().len()) as u64 <= limit
+    }
+}
+
+/// What happened to a socket that does not take all that it is given.
+enum Step {
+    Wrote(usize),
+    Read,
+    EndOfInput,
 }
 
 /// Counts bytes read from a client (0) or written to it (1). Its worker is the only one to do so, and a load and a store cost
