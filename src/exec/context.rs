@@ -153,6 +153,8 @@ pub struct Saves {
     pub saving: AtomicBool,
     /// The log is being rewritten.
     pub rewriting: AtomicBool,
+    /// The server is about to end: a job under way gives up, as what it writes will be written once more.
+    pub ending: AtomicBool,
     /// A rewrite was asked for, and will begin when what is under way has ended.
     pub rewrite_scheduled: AtomicBool,
     /// Unix seconds of the last successful save, or of the start.

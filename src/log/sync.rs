@@ -334,6 +334,12 @@ impl Log {
             // A panic of the thread has been reported by its hook; the work below is done either way.
             let _ = thread.join();
         }
+        self.seal(now_unix_ms)
+    }
+
+    /// Puts all that was appended on the device and, behind it, that it is there: what is damaged later is then never taken for
+    /// an end that was not finished. To be done at the end, when nobody appends any more.
+    pub fn seal(&self, now_unix_ms: i64) -> Result<(), LogFault> {
         self.flush_into(&mut self.out.lock(), now_unix_ms)?;
         self.sync()?;
         self.settle();

@@ -169,14 +169,14 @@ fn write(ctx: &Context, cut: &Cut<'_>, sink: &mut impl Write, base_of: Option<Se
         seq: base_of,
     };
     let mut writer = RdbWriter::new(sink, &header, compress)?;
-    write_cut(&ctx.table, cut, now, &mut writer)?;
+    write_cut(&ctx.table, cut, now, || ctx.saves.ending.load(Relaxed), &mut writer)?;
     writer.finish()?.flush()
 }
 
 /// Writes the entries of the whole table, for a first base. Nothing else may run meanwhile.
 pub fn write_entries<W: Write>(table: &Table, now: Millis, writer: &mut RdbWriter<W>) -> std::io::Result<()> {
     match table.cut() {
-        Some(cut) => write_cut(table, &cut, now, writer),
+        Some(cut) => write_cut(table, &cut, now, || false, writer),
         None => Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy)),
     }
 }
@@ -185,6 +185,7 @@ fn write_cut<W: Write>(
     table: &Table,
     cut: &Cut<'_>,
     now: Millis,
+    gives_up: impl Fn() -> bool,
     writer: &mut RdbWriter<W>,
 ) -> std::io::Result<()> {
     let mut entries = Vec::new();
@@ -192,6 +193,9 @@ fn write_cut<W: Write>(
         let counts = table.counts(db, now);
         let mut selected = false;
         for stripe in 0..cut.stripes() {
+            if gives_up() {
+                return Err(std::io::Error::other("the server is about to end"));
+            }
             entries.clear();
             cut.walk_stripe(db, stripe, |key, value, expiry| {
                 let expires = (expiry != NEVER).then_some(expiry);
@@ -236,7 +240,7 @@ pub fn reload(jobs: &Jobs, from_log: bool, save: bool) -> Result<(), String> {
 }
 
 /// Writes `dump.rdb` while everything stands still already.
-fn save_still(jobs: &Jobs) -> Result<(), String> {
+pub(super) fn save_still(jobs: &Jobs) -> Result<(), String> {
     let ctx = &jobs.ctx;
     let path = dump_path(ctx);
     let text = |error: std::io::Error| format!("cannot write {}: {error}", path.display());

@@ -71,7 +71,10 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
                     answer(Some(done), Ok(()));
                     return End::Clean;
                 }
-                Err(why) if force => return End::Unsafe(why),
+                Err(why) if force => {
+                    answer(Some(done), Ok(()));
+                    return End::Unsafe(why);
+                }
                 Err(why) => {
                     tracing::error!(why, "cannot end without losing data; the server goes on");
                     answer(Some(done), Err(why));
@@ -92,32 +95,52 @@ fn answer(done: Option<Done>, result: Result<(), String>) {
     }
 }
 
-/// Makes everything safe. From here on no command is run, unless it fails.
+/// Makes everything safe. Nothing is acknowledged any more once that has begun, unless it fails: else what was acknowledged
+/// meanwhile would be in no snapshot.
 async fn end(steward: &Steward, save: Option<bool>, bench: &Background) -> Result<(), String> {
     let ctx = &steward.ctx;
-    let points = !ctx.settings.load().persistence.save.is_empty();
     tracing::info!("ending: making everything safe");
-    if save.unwrap_or(points) && !ctx.loading.is_active() {
-        let jobs = steward.jobs.clone();
-        let saved = tokio::task::spawn_blocking(move || snapshot::save(&jobs)).await;
-        saved.map_err(|error| error.to_string())??;
-    }
-    if save != Some(false) && !ctx.loading.is_active() {
-        // By the thread for such jobs, so that it comes after the snapshot that may be under way.
-        let jobs = steward.jobs.clone();
-        let (done, outcome) = tokio::sync::oneshot::channel();
-        bench.run(Box::new(move || answer(Some(done), json_save::save(&jobs))));
-        outcome.await.map_err(|_| "the thread for snapshots has died".to_owned())??;
-    }
+    // Nobody else takes orders, so no other job follows the one that may be under way.
+    ctx.saves.ending.store(true, Relaxed);
+    let (done, is_idle) = tokio::sync::oneshot::channel();
+    bench.run(Box::new(move || answer(Some(done), Ok(()))));
+    let is_idle = is_idle.await;
+    ctx.saves.ending.store(false, Relaxed);
+    is_idle.map_err(|_| "the thread for snapshots has died".to_owned())??;
     // A script that does not end would keep us waiting.
     ctx.scripts.set_last(true);
     let everything = ctx.turns.everything();
     ctx.scripts.set_last(false);
-    if ctx.log.is_on() {
-        ctx.log.flush(ctx.log.appended(), ctx.clock.unix_ms()).map_err(|fault| fault.to_string())?;
-        ctx.log.sync().map_err(|fault| fault.to_string())?;
-    }
-    // Held to the end of the process: what is acknowledged after the last sync would not be safe.
+    save_all(&steward.jobs, save)?;
+    // Held to the end of the process.
     std::mem::forget(everything);
     Ok(())
+}
+
+/// Writes all that the next start shall find, while everything stands still. `save` is what SHUTDOWN said of snapshots.
+fn save_all(jobs: &Jobs, save: Option<bool>) -> Result<(), String> {
+    let ctx = &jobs.ctx;
+    let logged = match ctx.log.is_on() {
+        true => ctx.log.seal(ctx.clock.unix_ms()).map_err(|fault| fault.to_string()),
+        false => Ok(()),
+    };
+    // Half of the data has been loaded: files that hold all of it must stay.
+    if ctx.loading.is_active() {
+        return logged;
+    }
+    let wants_snapshot = save.unwrap_or(!ctx.settings.load().persistence.save.is_empty());
+    let saved = if wants_snapshot { snapshot::save_still(jobs) } else { Ok(()) };
+    let exported = if save != Some(false) { json_save::save_still(jobs) } else { Ok(()) };
+    logged.and(saved)?;
+    // The JSON file is for others to read, where there is something better to begin with.
+    match exported {
+        Err(why) if ctx.log.is_on() || wants_snapshot => {
+            tracing::warn!(
+                why,
+                "the JSON file is not of the end; nothing is lost, as a start does not need it"
+            );
+            Ok(())
+        }
+        exported => exported,
+    }
 }
