@@ -9,6 +9,8 @@ use crate::log::storage::{Fault, Operation};
 
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
+/// Its time comes when the disk is full already: else its removal could be what waits for room.
+const BRIEFLY: &str = " PX 700";
 const REFUSED: &str = "-MISCONF What was changed last is not on the disk";
 
 /// A key in another stripe than `key`.
@@ -22,7 +24,7 @@ fn full() -> (Served, String) {
     let served = serve();
     let other = elsewhere(&served, "stuck");
     let mut writer = resp(&served);
-    for (key, rest) in [("stuck", ""), (other.as_str(), ""), ("brief", " PX 1")] {
+    for (key, rest) in [("stuck", ""), (other.as_str(), ""), ("brief", BRIEFLY)] {
         writer.send(&format!("SET {key} 1{rest}\r\n"));
         writer.hears("+OK\r\n");
     }
@@ -30,6 +32,7 @@ fn full() -> (Served, String) {
     writer.send("SET stuck 2\r\n");
     // Whether it will last nobody can say yet.
     writer.is_closed_unanswered();
+    std::thread::sleep(Duration::from_millis(750));
     (served, other)
 }
 

@@ -63,6 +63,8 @@ struct Line {
     /// When the key was marked; 0 when it is not.
     mark: u64,
     waiting: VecDeque<Arc<Waiter>>,
+    /// How many of these are to be told that the key has gone.
+    when_gone: usize,
 }
 
 impl Waiters {
@@ -78,14 +80,18 @@ impl Waiters {
 
     fn add(&mut self, db: usize, key: &[u8], hash: u64, waiter: &Arc<Waiter>) {
         let line = self.0.get_or_insert_default().entry(key.into());
-        let line = line.or_insert_with(|| Line { db, hash, mark: 0, waiting: VecDeque::new() });
+        let line = line.or_insert_with(|| Line { db, hash, mark: 0, waiting: VecDeque::new(), when_gone: 0 });
         line.waiting.push_back(waiter.clone());
+        line.when_gone += usize::from(waiter.when_gone);
     }
 
     fn remove(&mut self, key: &[u8], waiter: &Arc<Waiter>) {
         let Some(lines) = &mut self.0 else { return };
         if let Some(line) = lines.get_mut(key) {
-            line.waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+            if let Some(place) = line.waiting.iter().position(|other| Arc::ptr_eq(other, waiter)) {
+                line.waiting.remove(place);
+                line.when_gone -= usize::from(waiter.when_gone);
+            }
             if line.waiting.is_empty() {
                 lines.remove(key);
             }
@@ -156,15 +162,23 @@ impl Waiters {
         self.0.as_ref().and_then(|lines| lines.get(key)).map_or(0, |line| line.waiting.len())
     }
 
-    fn at(&self, key: &[u8], place: usize) -> Option<Arc<Waiter>> {
-        self.0.as_ref()?.get(key)?.waiting.get(place).cloned()
+    /// The first in line, from a place on, whom a key of this kind is for, and his place. In a long line nobody is looked at for
+    /// a key that has gone, if nobody wants to know of that.
+    fn next_for(&self, key: &[u8], kind: Option<Kind>, place: usize) -> Option<(usize, Arc<Waiter>)> {
+        let line = self.0.as_ref()?.get(key)?;
+        if kind.is_none() && !line.wants_to_know() {
+            return None;
+        }
+        let mut from = line.waiting.iter().enumerate().skip(place);
+        let (place, waiter) = from.find(|(_, waiter)| waiter.when_gone || Some(waiter.kind) == kind)?;
+        Some((place, waiter.clone()))
     }
 }
 
 impl Line {
     /// True when somebody waits who is told that the key has gone.
     fn wants_to_know(&self) -> bool {
-        self.waiting.iter().any(|waiter| waiter.when_gone)
+        self.when_gone > 0
     }
 
     fn mark_now(&mut self, marks: &AtomicU64) {
@@ -253,13 +267,9 @@ impl Locked<'_> {
         // Nobody can join the line meanwhile. Whoever is served leaves it.
         for _ in 0..self.stripe(address).map_or(0, |stripe| stripe.waiters.len(key)) {
             let kind = self.slot(db, key).entry().map(|entry| entry.kind());
-            let Some(waiter) = self.stripe(address).and_then(|stripe| stripe.waiters.at(key, place)) else {
-                break;
-            };
-            if kind != Some(waiter.kind) && !waiter.when_gone {
-                place += 1;
-                continue;
-            }
+            let next = self.stripe(address).and_then(|stripe| stripe.waiters.next_for(key, kind, place));
+            let Some((found, waiter)) = next else { break };
+            place = found;
             if let Some((db_also, also)) = &waiter.also
                 && self.stripe(self.table().address(*db_also, also)).is_none()
             {
