@@ -17,7 +17,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use support::client::Value;
+use support::client::{Client, Value};
 use support::http::{Http, JSON, Site};
 
 const STORED: &str = r#"{"message": "Value stored successfully"}"#;
@@ -277,6 +277,48 @@ fn a_pause_holds_http_and_a_kill_ends_a_sleeper() {
     redis.call("CLIENT UNPAUSE");
     assert_eq!(redis.call("GET k").text(), "x");
     assert_eq!(redis.call("CLIENT LIST").text().lines().count(), 1);
+}
+
+#[test]
+fn who_goes_away_in_a_blocking_command_takes_nothing_with_him() {
+    let site = Site::start(&[]);
+    let mut redis = site.server.client();
+    // Bytes of a next request keep the server from reading on: in one piece with the first, and by themselves.
+    for (together, later) in [("", ""), ("G", ""), ("", "G"), ("G", "ET /k HTTP/1.1\r\n")] {
+        let mut http = site.http();
+        let body = json!(["blpop", "leak", 0]).to_string();
+        let head =
+            format!("POST /-/redis HTTP/1.1\r\nHost: localhost\r\n{JSON}Content-Length: {}", body.len());
+        http.raw(format!("{head}\r\n\r\n{body}{together}").as_bytes());
+        until(&mut redis, "blocked_clients:1");
+        http.raw(later.as_bytes());
+        drop(http);
+        until(&mut redis, "blocked_clients:0");
+        until(&mut redis, "connected_clients:1");
+        assert_eq!(redis.call("RPUSH leak x").render(), "(integer) 1");
+        assert_eq!(redis.call("LPOP leak").text(), "x", "{together:?} {later:?}");
+    }
+    // Who stays is served, also when he sends on.
+    let mut http = site.http();
+    http.send("POST /-/redis", JSON, "[\"blpop\", \"leak\", 0]");
+    http.send("GET /k", "", "");
+    until(&mut redis, "blocked_clients:1");
+    redis.call("RPUSH leak y");
+    assert_eq!(http.read(false).unwrap().json(), json!({"result": ["leak", "y"]}));
+    assert_eq!(http.read(false).unwrap().status, 404);
+}
+
+/// Waits until a line of INFO clients is this.
+fn until(redis: &mut Client, line: &str) {
+    let began = Instant::now();
+    while !redis.call("INFO clients").text().lines().any(|found| found == line) {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "no {line}: {}",
+            redis.call("INFO clients").text()
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

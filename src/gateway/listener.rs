@@ -4,13 +4,13 @@
 //! it. A peer that is silent in the middle of a request or does not read its answer is cut off after `http-timeout`.
 
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context as Task, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,12 +18,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Sleep;
 
+use super::socket::Guarded;
 use super::{Gateway, door, router};
-use crate::clients::{Arrival, Client, is_local};
+use crate::clients::{Arrival, Client, flag, is_local};
 use crate::exec::safety::Flusher;
 use crate::exec::{Context, sleep};
 
@@ -132,13 +131,7 @@ async fn serve(
     service: TowerToHyperService<Router>,
 ) {
     let patience = patience(&gateway.ctx);
-    let io = TokioIo::new(Guarded {
-        stream,
-        gateway: gateway.clone(),
-        client: client.clone(),
-        patience,
-        stuck: None,
-    });
+    let (socket, peer) = Guarded::new(stream, gateway.clone(), client.clone(), patience);
     let requests = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(client.clone());
         service.call(request)
@@ -148,7 +141,7 @@ async fn serve(
         .header_read_timeout(patience)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(io, requests);
+        .serve_connection(TokioIo::new(socket), requests);
     let result = {
         let mut killed = pin!(sleep::killed(&client));
         // A command that sleeps listens for the kill too and may be the one that hears of it: so look, whoever was woken.
@@ -156,10 +149,18 @@ async fn serve(
             true => Poll::Ready(()),
             false => killed.as_mut().poll(task),
         });
+        let mut gone = pin!(peer.gone());
+        // Only a sleeper is lost to a peer that has gone: one that has sent all its requests and closed its side still
+        // reads the answers. The connection is polled just before, by this same task, so no sleep begins unseen.
+        let gone = poll_fn(|task| match client.has_flag(flag::BLOCKED) {
+            true => gone.as_mut().poll(task),
+            false => Poll::Pending,
+        });
         tokio::select! {
             biased;
             () = killed => Ok(()),
             result = connection => result,
+            () = gone => Ok(()),
         }
     };
     if let Err(error) = result {
@@ -171,78 +172,4 @@ async fn serve(
 /// How long a peer may be silent.
 pub(super) fn patience(ctx: &Context) -> Duration {
     Duration::from_secs(u64::from(ctx.settings.load().network.http_timeout))
-}
-
-/// A socket that counts what passes, and gives up on a peer that does not read.
-struct Guarded {
-    stream: TcpStream,
-    gateway: Arc<Gateway>,
-    client: Arc<Client>,
-    patience: Duration,
-    /// Runs while the peer takes nothing.
-    stuck: Option<Pin<Box<Sleep>>>,
-}
-
-impl Guarded {
-    fn written(&mut self, task: &mut Task<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &outcome {
-            Poll::Ready(Ok(count)) => {
-                self.stuck = None;
-                self.client.traffic[1].fetch_add(*count as u64, Relaxed);
-                self.gateway.ctx.stats.seat(self.gateway.seat).bytes_out.add(*count as u64);
-            }
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                let patience = self.patience;
-                let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                if stuck.as_mut().poll(task).is_ready() {
-                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)));
-                }
-            }
-        }
-        outcome
-    }
-}
-
-impl AsyncRead for Guarded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(task, buffer);
-        let count = (buffer.filled().len() - before) as u64;
-        self.client.traffic[0].fetch_add(count, Relaxed);
-        self.gateway.ctx.stats.seat(self.gateway.seat).bytes_in.add(count);
-        outcome
-    }
-}
-
-impl AsyncWrite for Guarded {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(task, bytes);
-        self.written(task, outcome)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(task, parts);
-        self.written(task, outcome)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(task)
-    }
 }

@@ -25,6 +25,7 @@ mod listener;
 mod metrics;
 mod percent;
 mod rest;
+mod socket;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
