@@ -12,7 +12,7 @@
 
 mod support;
 
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -318,6 +318,78 @@ fn until(redis: &mut Client, line: &str) {
             redis.call("INFO clients").text()
         );
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn an_answer_stays_below_the_limit_of_normal_clients() {
+    let site = Site::start(&[]);
+    let mut redis = site.server.client();
+    redis.try_call(&["CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0"]).unwrap();
+    redis.try_call(&["SET", "a", &"x".repeat(40_000)]).unwrap();
+    redis.try_call(&["SET", "long", &"x".repeat(100_000)]).unwrap();
+    // A byte that JSON writes as six.
+    redis.try_call(&["SET", "control", &"\u{1}".repeat(20_000)]).unwrap();
+    let get = |key: &str| json!(["GET", key]);
+    for (path, body, status) in [
+        ("", get("a"), 200),
+        ("", get("long"), 413),
+        ("", get("control"), 413),
+        ("", json!(["MGET", "a", "a", "a"]), 413),
+        ("/pipeline", json!([get("a"), get("a")]), 200),
+        ("/pipeline", json!([["INCR", "before"], get("a"), get("a"), get("a"), ["INCR", "after"]]), 413),
+        ("/pipeline", json!([get("control")]), 413),
+        ("/multi-exec", json!([get("a"), get("a")]), 200),
+        ("/multi-exec", json!([["INCR", "before"], get("long")]), 413),
+        ("/multi-exec", json!(vec![["INCR", "queued"]; 15_000]), 413),
+    ] {
+        let answer = site.ask(&format!("POST /-/redis{path}"), JSON, &body.to_string());
+        assert_eq!(answer.status, status, "{path} {}", &answer.body[..answer.body.len().min(300)]);
+        if status == 413 {
+            let text = answer.json()["error"].as_str().unwrap().to_owned();
+            assert!(text.contains("client-output-buffer-limit"), "{text}");
+            // Only its JSON is too long.
+            let whole = body.to_string().contains("control");
+            assert_eq!(text.contains("All commands"), whole, "{text}");
+        }
+    }
+    assert_eq!(site.ask("GET /long", "", "").status, 413);
+    assert_eq!(redis.call("MGET before after queued").render(), "1) \"2\"\n2) (nil)\n3) \"15000\"");
+    redis.try_call(&["CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0"]).unwrap();
+    assert_eq!(site.ask("GET /long", "", "").status, 200);
+}
+
+#[test]
+fn a_long_answer_does_not_hold_up_those_of_others() {
+    let site = Site::start(&[]);
+    let mut redis = site.server.client();
+    redis.try_call(&["SET", "big", &"x".repeat(1 << 20)]).unwrap();
+    redis.try_call(&["CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0"]).unwrap();
+    let mut other = site.http();
+    // Many replies, and one of many elements.
+    for (path, body) in [
+        ("POST /-/redis/pipeline", json!(vec![["GET", "big"]; 40])),
+        ("POST /-/redis", json!([vec!["MGET"], vec!["big"; 40]].concat())),
+    ] {
+        let mut long = site.http();
+        redis.call("CONFIG RESETSTAT");
+        long.send(path, JSON, &body.to_string());
+        let began = Instant::now();
+        while !redis.call("INFO commandstats").text().contains("get:calls=") {
+            assert!(began.elapsed() < Duration::from_secs(10));
+        }
+        assert_eq!(other.ask("GET /-/health", "", "").status, 200);
+        let stream = long.stream.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let begun = stream.peek(&mut [0]);
+        assert!(
+            begun.is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+            "{path}: it was there first"
+        );
+        stream.set_nonblocking(false).unwrap();
+        let answer = long.read(false).unwrap();
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.len() > 40 << 20);
     }
 }
 

@@ -43,6 +43,16 @@ impl Refused {
         Refused { allow: Some(allow), ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, text) }
     }
 
+    /// The answer does not stay below this many bytes; `done` says what was carried out nevertheless.
+    pub(super) fn too_long(limit: u64, done: &str) -> Self {
+        // The status speaks of requests, and its advice fits: a client that understands it asks for less.
+        let text = format!(
+            "The answer would take {limit} bytes or more: ask for less in one request, or raise the hard limit of the \
+             class normal in client-output-buffer-limit. {done}"
+        );
+        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+
     /// The same, and the connection ends after it.
     pub(super) fn and_close(self) -> Self {
         Refused { close: true, ..self }

@@ -8,6 +8,8 @@ use redis_protocol::resp2::types::OwnedFrame;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::answer::Refused;
+use super::paced::Paced;
 use crate::resp::request::OwnedRequest;
 
 /// Words of one command, as Redis has it.
@@ -25,21 +27,35 @@ pub(super) enum Strings {
 }
 
 /// `{"result": …}`, or `{"error": …}` for an error.
-pub(super) fn write_outcome(frame: &OwnedFrame, strings: Strings, out: &mut Vec<u8>) {
+///
+/// # Errors
+/// When it is too long.
+pub(super) async fn write_outcome(
+    frame: &OwnedFrame,
+    strings: Strings,
+    body: &mut Paced,
+) -> Result<(), Refused> {
+    let name: &[u8] = if matches!(frame, OwnedFrame::Error(_)) { b"{\"error\":" } else { b"{\"result\":" };
+    body.out.extend_from_slice(name);
     match frame {
-        OwnedFrame::Error(line) => {
-            out.extend_from_slice(b"{\"error\":");
-            write_text(line, out);
-        }
-        frame => {
-            out.extend_from_slice(b"{\"result\":");
-            match frame {
-                OwnedFrame::SimpleString(text) if text == b"OK" => out.extend_from_slice(b"\"OK\""),
-                frame => write_value(frame, strings, out),
-            }
-        }
+        OwnedFrame::SimpleString(text) if text == b"OK" => body.out.extend_from_slice(b"\"OK\""),
+        OwnedFrame::Array(items) => write_items(items, strings, body).await?,
+        frame => write_value(frame, strings, &mut body.out),
     }
-    out.push(b'}');
+    body.out.push(b'}');
+    body.rest().await
+}
+
+/// The outermost array is the one that may be long.
+async fn write_items(items: &[OwnedFrame], strings: Strings, body: &mut Paced) -> Result<(), Refused> {
+    body.out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        body.separate(index);
+        write_value(item, strings, &mut body.out);
+        body.rest().await?;
+    }
+    body.out.push(b']');
+    Ok(())
 }
 
 fn write_value(frame: &OwnedFrame, strings: Strings, out: &mut Vec<u8>) {
@@ -234,9 +250,10 @@ mod tests {
     }
 
     fn outcome(frame: OwnedFrame, strings: Strings) -> String {
-        let mut out = Vec::new();
-        write_outcome(&frame, strings, &mut out);
-        String::from_utf8(out).unwrap()
+        let mut body = Paced::new(u64::MAX);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(write_outcome(&frame, strings, &mut body)).unwrap();
+        String::from_utf8(body.out).unwrap()
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod json;
 mod keys;
 mod listener;
 mod metrics;
+mod paced;
 mod percent;
 mod rest;
 mod socket;

@@ -16,11 +16,12 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use redis_protocol::resp2::types::OwnedFrame;
 
 use super::answer::{Refused, json};
 use super::json::{Strings, command as read_command, commands as read_commands, write_outcome};
+use super::paced::Paced;
 use super::{Gateway, body, caller, door, percent};
 use crate::clients::Client;
 use crate::exec::flag;
@@ -130,9 +131,9 @@ async fn single(gateway: &Gateway, client: &Arc<Client>, request: OwnedRequest, 
     if let OwnedFrame::Error(line) = &frame {
         return Err(Refused::by_command(line));
     }
-    let mut out = Vec::new();
-    write_outcome(&frame, strings, &mut out);
-    Ok(json(StatusCode::OK, out))
+    let mut body = Paced::new(replies.limit());
+    write_outcome(&frame, strings, &mut body).await?;
+    Ok(json(StatusCode::OK, body.out))
 }
 
 /// Several commands, one after the other; others may come in between.
@@ -143,7 +144,7 @@ pub(super) async fn pipeline(
 ) -> Answer {
     let (requests, strings) = several(&gateway, request).await?;
     let replies = caller::call_all(&gateway, &client, &requests).await?;
-    Ok(list(replies.frames(), strings))
+    list(replies.frames(), strings, replies.limit()).await
 }
 
 /// Several commands as one transaction.
@@ -156,6 +157,7 @@ pub(super) async fn multi_exec(
     requests.insert(0, OwnedRequest::from_args(["MULTI"]));
     requests.push(OwnedRequest::from_args(["EXEC"]));
     let replies = caller::call_all(&gateway, &client, &requests).await?;
+    let limit = replies.limit();
     let mut refused = None;
     let mut last = OwnedFrame::Null;
     for frame in replies.frames() {
@@ -165,7 +167,7 @@ pub(super) async fn multi_exec(
         last = frame;
     }
     match (last, refused) {
-        (OwnedFrame::Array(results), _) => Ok(list(results.into_iter(), strings)),
+        (OwnedFrame::Array(results), _) => list(results.into_iter(), strings, limit).await,
         // EXEC tells that nothing was done; the command that was refused tells why.
         (OwnedFrame::Error(line), Some(why)) if line.starts_with("EXECABORT") && why != line => {
             Err(Refused::bad(format!("{line} {why}")))
@@ -184,16 +186,15 @@ async fn several(gateway: &Gateway, request: Request) -> Result<(Vec<OwnedReques
     Ok((requests, strings))
 }
 
-fn list(frames: impl Iterator<Item = OwnedFrame>, strings: Strings) -> Response {
-    let mut out = vec![b'['];
+async fn list(frames: impl Iterator<Item = OwnedFrame>, strings: Strings, limit: u64) -> Answer {
+    let mut body = Paced::new(limit);
+    body.out.push(b'[');
     for (index, frame) in frames.enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_outcome(&frame, strings, &mut out);
+        body.separate(index);
+        write_outcome(&frame, strings, &mut body).await?;
     }
-    out.push(b']');
-    json(StatusCode::OK, out).into_response()
+    body.out.push(b']');
+    Ok(json(StatusCode::OK, body.out))
 }
 
 fn post_only(request: &Request) -> Result<(), Refused> {

@@ -20,6 +20,7 @@ use redis_protocol::resp2::types::OwnedFrame;
 
 use super::super::answer::{Refused, json};
 use super::super::json::{commands as read_commands, write_text};
+use super::super::paced::Paced;
 use super::super::{Gateway, body, caller, percent, rest};
 use crate::base::number;
 use crate::clients::Client;
@@ -57,9 +58,15 @@ pub(super) async fn run(
     if let Some(OwnedFrame::Error(line)) = frames.next() {
         return Err(Refused::by_command(&line));
     }
-    let mut out = Vec::new();
-    write_reply(&OwnedFrame::Array(frames.collect()), &mut out);
-    Ok(json(StatusCode::OK, out))
+    let mut body = Paced::new(replies.limit());
+    body.out.push(b'[');
+    for (index, frame) in frames.enumerate() {
+        body.separate(index);
+        write_reply(&frame, &mut body.out);
+        body.rest().await?;
+    }
+    body.out.push(b']');
+    Ok(json(StatusCode::OK, body.out))
 }
 
 fn database(query: Option<&str>) -> Result<String, Refused> {
