@@ -405,6 +405,22 @@ fn random_commands_differ_from_request_to_request() {
 }
 
 #[test]
+fn pages_that_only_tell_say_so_to_whoever_writes() {
+    let site = Site::start(&[]);
+    for path in ["/-/health", "/-/ready", "/-/metrics"] {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let answer = site.ask(&format!("{method} {path}"), "", "");
+            assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{method} {path}");
+            assert_eq!(answer.json(), json!({"error": "This path takes only GET, HEAD"}), "{method} {path}");
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{method} {path}");
+        }
+        let mut http = site.http();
+        assert_eq!(http.ask(&format!("HEAD {path}"), "", "").status, 200);
+        assert_eq!(http.ask(&format!("GET {path}"), "", "").status, 200);
+    }
+}
+
+#[test]
 fn metrics_tell_what_info_tells_in_a_form_that_prometheus_reads() {
     let site = Site::start(&[]);
     let mut redis = site.server.client();

@@ -131,6 +131,28 @@ fn a_chunked_request_is_the_last_of_its_connection() {
     assert_eq!(site.ask("GET /k", "", "").status, 200);
 }
 
+#[test]
+fn health_needs_no_host_where_the_protocol_has_none() {
+    for arguments in [&[][..], &["--requirepass", "secret"]] {
+        let site = Site::start(arguments);
+        for (line, status) in [
+            ("GET /-/health HTTP/1.0", 200),
+            ("HEAD /-/health HTTP/1.0", 200),
+            ("GET /-/ready HTTP/1.0", 200),
+            ("GET /-/health HTTP/1.1", 400),
+            ("GET /-/metrics HTTP/1.0", 400),
+            ("GET /k HTTP/1.0", 400),
+        ] {
+            let mut http = site.http();
+            http.raw(format!("{line}\r\n\r\n").as_bytes());
+            assert_eq!(http.read(line.starts_with("HEAD")).unwrap().status, status, "{line}");
+        }
+        let mut http = site.http();
+        http.raw(b"GET /-/health HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n");
+        assert_eq!(http.read(false).unwrap().status, 400);
+    }
+}
+
 /// What no well-meaning client sends.
 fn hostile() -> Vec<Vec<u8>> {
     let mut cases: Vec<Vec<u8>> = Vec::new();

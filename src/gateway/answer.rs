@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::exec::safety::NotSafe;
@@ -41,6 +41,14 @@ impl Refused {
     pub(super) fn method(allow: &'static str) -> Self {
         let text = format!("This path takes only {allow}");
         Refused { allow: Some(allow), ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, text) }
+    }
+
+    /// Refuses all methods but those that only look.
+    pub(super) fn unless_reading(method: &Method) -> Result<(), Self> {
+        match *method {
+            Method::GET | Method::HEAD => Ok(()),
+            _ => Err(Refused::method("GET, HEAD").and_close()),
+        }
     }
 
     /// The answer does not stay below this many bytes; `done` says what was carried out nevertheless.

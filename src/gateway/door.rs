@@ -18,7 +18,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, HOST, ORIGIN, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -64,8 +64,13 @@ pub(super) async fn pass(State(gateway): State<Arc<Gateway>>, request: Request, 
 
 fn check(config: &Config, request: &Request) -> Result<(), Refused> {
     let headers = request.headers();
+    let is_open = OPEN_TO_ALL.contains(&request.uri().path());
+    // Simple watchers speak HTTP/1.0, which has no Host; HTTP/1.1 demands that its absence be refused.
+    if is_open && request.version() < Version::HTTP_11 && !headers.contains_key(HOST) {
+        return Ok(());
+    }
     let host = host(request)?;
-    if OPEN_TO_ALL.contains(&request.uri().path()) {
+    if is_open {
         return Ok(());
     }
     let locked = is_locked(config);

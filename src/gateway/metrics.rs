@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -31,13 +31,17 @@ const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 const BOUNDS: std::ops::RangeInclusive<u32> = 10..=33;
 
 /// Answers a scrape.
-pub(super) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+pub(super) async fn metrics(
+    State(gateway): State<Arc<Gateway>>,
+    method: Method,
+) -> Result<Response, Refused> {
+    Refused::unless_reading(&method)?;
     let mut registry = Registry::with_prefix("pinstripe");
     registry.register_collector(Box::new(Source(gateway.ctx.clone())));
     let mut page = String::new();
     match text::encode(&mut page, &registry) {
-        Ok(()) => with_type(StatusCode::OK, MEDIA, page.into_bytes()),
-        Err(error) => Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Ok(()) => Ok(with_type(StatusCode::OK, MEDIA, page.into_bytes())),
+        Err(error) => Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
 }
 

@@ -33,7 +33,7 @@ use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{any, get};
+use axum::routing::any;
 
 use crate::exec::Context;
 use crate::exec::safety::Flusher;
@@ -53,9 +53,9 @@ struct Gateway {
 
 fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
-        .route("/-/health", get(health::health))
-        .route("/-/ready", get(health::ready))
-        .route("/-/metrics", get(metrics::metrics))
+        .route("/-/health", any(health::health))
+        .route("/-/ready", any(health::ready))
+        .route("/-/metrics", any(metrics::metrics))
         .route("/-/redis", any(rest::command))
         .route("/-/redis/", any(rest::command))
         .route("/-/redis/pipeline", any(rest::pipeline))

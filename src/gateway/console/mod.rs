@@ -20,7 +20,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 
@@ -71,9 +71,7 @@ pub(super) fn is_file(path: &str) -> bool {
 }
 
 async fn file(request: Request) -> Result<Response, Refused> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Refused::method("GET, HEAD").and_close());
-    }
+    Refused::unless_reading(request.method())?;
     let path = request.uri().path();
     let found = FILES.iter().find(|(known, _, _)| *known == path);
     let (_, media, text) =
