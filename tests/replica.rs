@@ -127,7 +127,11 @@ fn offset(client: &mut Client) -> u64 {
 }
 
 fn info(client: &mut Client, field: &str) -> String {
-    let page = client.call("INFO replication").text();
+    field_of(client, "replication", field)
+}
+
+fn field_of(client: &mut Client, section: &str, field: &str) -> String {
+    let page = client.call(&format!("INFO {section}")).text();
     let found = page.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
     found.unwrap_or_default().to_owned()
 }
@@ -337,6 +341,11 @@ fn who_comes_back_goes_on_where_it_was_if_that_is_kept() {
     drop(second);
     until("the end of the replica", || info(&mut client, "connected_slaves") == "0");
 
+    let stats = |client: &mut Client| {
+        ["sync_full", "sync_partial_ok", "sync_partial_err"].map(|field| field_of(client, "stats", field))
+    };
+    assert_eq!(stats(&mut client), ["1", "1", "0"]);
+
     // Another stream, what has not been said yet, and what is not kept any more: all of it anew.
     let end = offset(&mut client);
     client.call(&format!("SET d {}", "x".repeat(2000)));
@@ -346,6 +355,26 @@ fn who_comes_back_goes_on_where_it_was_if_that_is_kept() {
         replica.send(&["PSYNC", id, &from.to_string()]);
         replica.snapshot();
     }
+    assert_eq!(stats(&mut client), ["5", "1", "4"]);
+    client.call("CONFIG RESETSTAT");
+    assert_eq!(stats(&mut client), ["0", "0", "0"]);
+}
+
+#[test]
+fn what_is_sent_to_replicas_is_counted() {
+    let server = start(&[]);
+    let mut client = server.client();
+    let sent = |client: &mut Client, name: &str| -> u64 { field_of(client, "stats", name).parse().unwrap() };
+    client.call(&format!("SET before {}", "x".repeat(1000)));
+    assert_eq!(sent(&mut client, "total_net_repl_output_bytes"), 0);
+    let mut replica = Replica::connect(&server);
+    let snapshot = replica.begin().len() as u64;
+    client.call("SET a 1");
+    let stream = replica.commands(&server).iter().map(|command| command.len() as u64).sum::<u64>();
+    until("the count", || sent(&mut client, "total_net_repl_output_bytes") > snapshot + stream);
+    let of_replicas = sent(&mut client, "total_net_repl_output_bytes");
+    assert!(of_replicas < snapshot + stream + 1000, "{of_replicas}");
+    assert!(sent(&mut client, "total_net_output_bytes") > of_replicas);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use super::memory::Memory;
 
 /// Kinds of errors that are told apart; a client that invents more only fills the last.
 const ERROR_KINDS_MAX: usize = 128;
+/// Totals that [`Rate`] follows.
+const RATES: usize = 4;
 
 /// All counters of the process.
 pub struct Stats {
@@ -38,8 +40,10 @@ pub struct Seat {
     pub processed: Counter,
     /// Bytes read from clients.
     pub bytes_in: Counter,
-    /// Bytes written to clients.
+    /// Bytes written to clients, replicas included.
     pub bytes_out: Counter,
+    /// Bytes of them that went to replicas: snapshots and the stream.
+    pub bytes_to_replicas: Counter,
     /// Reads that found their key.
     pub hits: Counter,
     /// Reads that did not.
@@ -112,6 +116,7 @@ impl Stats {
             processed: Counter::default(),
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
+            bytes_to_replicas: Counter::default(),
             hits: Counter::default(),
             misses: Counter::default(),
             errors: Counter::default(),
@@ -218,6 +223,7 @@ impl Stats {
                 &seat.processed,
                 &seat.bytes_in,
                 &seat.bytes_out,
+                &seat.bytes_to_replicas,
                 &seat.hits,
                 &seat.misses,
                 &seat.errors,
@@ -271,14 +277,14 @@ pub struct Rate(Mutex<RateState>);
 
 #[derive(Default)]
 struct RateState {
-    last: Option<[(u64, u64); 3]>,
-    samples: [[u64; 16]; 3],
+    last: Option<[(u64, u64); RATES]>,
+    samples: [[u64; 16]; RATES],
     at: usize,
 }
 
 impl Rate {
-    /// Takes a sample of three ever-growing totals at a time in microseconds.
-    pub fn sample(&self, now_us: u64, totals: [u64; 3]) {
+    /// Takes a sample of ever-growing totals at a time in microseconds.
+    pub fn sample(&self, now_us: u64, totals: [u64; RATES]) {
         let mut state = self.0.lock();
         let at = state.at;
         if let Some(last) = state.last {

@@ -76,6 +76,7 @@ fn sample(ctx: &Context) {
         stats.sum(|seat| &seat.processed),
         stats.sum(|seat| &seat.bytes_in),
         stats.sum(|seat| &seat.bytes_out),
+        stats.sum(|seat| &seat.bytes_to_replicas),
     ];
     stats.rate.sample(ctx.clock.elapsed().as_micros() as u64, totals);
 }

@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 
 use super::connection::{Stream, Unrun};
 use super::worker::Worker;
-use crate::clients::Client;
+use crate::clients::{Client, flag};
 use crate::exec::outage;
 use crate::exec::replicas::{Piece, Pieces};
 use crate::exec::safety::{Looks, Need};
@@ -179,7 +179,11 @@ impl Pipe<'_> {
             false => false,
         };
         count_traffic(self.client, 1, out.len());
-        self.worker.ctx.stats.seat(self.worker.seat).bytes_out.add(out.len() as u64);
+        let seat = self.worker.ctx.stats.seat(self.worker.seat);
+        seat.bytes_out.add(out.len() as u64);
+        if self.client.has_flag(flag::REPLICA) {
+            seat.bytes_to_replicas.add(out.len() as u64);
+        }
         Ok(has_read)
     }
 

@@ -130,6 +130,7 @@ fn rewritten(_: &Context, _: &mut Session, woken: Woken, reply: &mut Reply<'_>) 
 
 fn resetstat(_: &mut Args<'_>, ctx: &Context, _: &mut Session, reply: &mut Reply<'_>) -> Done {
     ctx.stats.reset();
+    ctx.replicas.syncs.reset();
     ctx.freer.forget();
     reply.ok();
     Ok(Effect::None)

@@ -10,6 +10,8 @@
 //! the disk has it, and a replica that reads slowly keeps nothing but that file. Empty lines before it only say that there
 //! is somebody. What the stream is: see [`crate::exec::replicas`].
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use tokio::sync::mpsc;
 
 use crate::base::refusal::Refusal;
@@ -62,13 +64,17 @@ fn psync(
     _: &mut Reply<'_>,
 ) -> Result<Effect, Refusal> {
     let (id, offset) = (args.word()?, args.int()?);
-    let from =
-        u64::try_from(offset).ok().filter(|_| !session.client.has_flag(bit::REPLICA) && !is_told(session));
+    let may_begin = !session.client.has_flag(bit::REPLICA) && !is_told(session);
+    let from = u64::try_from(offset).ok().filter(|_| may_begin);
     if let Some(from) = from
         && ctx.replicas.resume(session, id, from, args.now())
     {
         tracing::info!(replica = session.client.address, from, "a replica goes on where it was");
         return Ok(Effect::None);
+    }
+    // With `?` it asks for everything by itself.
+    if may_begin && !id.starts_with(b"?") {
+        ctx.replicas.syncs.refused.fetch_add(1, Relaxed);
     }
     begin(args, ctx, session, true)
 }

@@ -110,8 +110,28 @@ pub struct Position {
     pub kept: Option<u64>,
 }
 
+/// How replicas have begun, since the start or CONFIG RESETSTAT.
+#[derive(Debug, Default)]
+pub struct Syncs {
+    /// Times that one was to have everything.
+    pub full: AtomicU64,
+    /// Times that one went on where it was.
+    pub resumed: AtomicU64,
+    /// Times that one wanted to go on where it was and could not.
+    pub refused: AtomicU64,
+}
+
+impl Syncs {
+    /// Counts from zero again.
+    pub fn reset(&self) {
+        [&self.full, &self.resumed, &self.refused].iter().for_each(|count| count.store(0, Ordering::Relaxed));
+    }
+}
+
 /// All replicas and their stream.
 pub struct Replicas {
+    /// See [`Syncs`].
+    pub syncs: Syncs,
     stream: Mutex<Stream>,
     introduced: Mutex<HashMap<u64, Introduction>>,
     offset: AtomicU64,
@@ -137,6 +157,7 @@ impl Replicas {
     /// None yet.
     pub fn new(bounds: Arc<ArcSwap<Bounds>>, config: &Replication, now: Millis) -> Self {
         Replicas {
+            syncs: Syncs::default(),
             stream: Mutex::new(Stream {
                 id: Random::from_os().hex40(),
                 db: None,
@@ -236,6 +257,7 @@ impl Replicas {
 
     /// Makes a client a replica that waits for its snapshot. `is_silent`: it came by SYNC, so it never acknowledges.
     pub fn join(&self, session: &mut Session, is_silent: bool, now: Millis) {
+        self.syncs.full.fetch_add(1, Ordering::Relaxed);
         let mut stream = self.stream.lock();
         self.add(&mut stream, session, is_silent, Stage::Waiting, now);
     }
@@ -295,6 +317,7 @@ impl Replicas {
             false => b"+CONTINUE\r\n".to_vec(),
         };
         answer.extend_from_slice(&missed);
+        self.syncs.resumed.fetch_add(1, Ordering::Relaxed);
         self.add(&mut stream, session, false, Stage::Online, now);
         session.client.post(&answer, &self.bounds.load());
         true

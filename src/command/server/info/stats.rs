@@ -10,6 +10,7 @@ use crate::pubsub::Kind;
 const COMMANDS: usize = 0;
 const BYTES_IN: usize = 1;
 const BYTES_OUT: usize = 2;
+const BYTES_TO_REPLICAS: usize = 3;
 
 pub(super) fn write(ctx: &Context, page: &mut Page) {
     let stats = &ctx.stats;
@@ -19,13 +20,18 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.field("instantaneous_ops_per_sec", stats.rate.per_second(COMMANDS));
     page.field("total_net_input_bytes", stats.sum(|seat| &seat.bytes_in));
     page.field("total_net_output_bytes", stats.sum(|seat| &seat.bytes_out));
-    page.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    // This server follows no other, so nothing of that kind comes in.
+    page.field("total_net_repl_input_bytes", 0);
+    page.field("total_net_repl_output_bytes", stats.sum(|seat| &seat.bytes_to_replicas));
     page.field("instantaneous_input_kbps", kilobytes(BYTES_IN));
     page.field("instantaneous_output_kbps", kilobytes(BYTES_OUT));
     page.field("instantaneous_input_repl_kbps", "0.00");
-    page.field("instantaneous_output_repl_kbps", "0.00");
+    page.field("instantaneous_output_repl_kbps", kilobytes(BYTES_TO_REPLICAS));
     page.field("rejected_connections", stats.connections_refused.load(Relaxed));
-    page.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    let syncs = &ctx.replicas.syncs;
+    page.field("sync_full", syncs.full.load(Relaxed));
+    page.field("sync_partial_ok", syncs.resumed.load(Relaxed));
+    page.field("sync_partial_err", syncs.refused.load(Relaxed));
     page.field("expired_keys", ctx.table.expired());
     page.field("expired_stale_perc", "0.00");
     page.field("expired_time_cap_reached_count", ctx.table.expire_cycles_cut());
