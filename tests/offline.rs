@@ -152,6 +152,54 @@ fn check_tells_clean_torn_and_damaged_by_its_exit_code_and_repair_saves_what_is_
 }
 
 #[test]
+fn what_stands_on_a_damaged_base_is_not_promised_to_be_repaired() {
+    let mut server = Server::start(&["--appendfsync", "always"]);
+    let mut client = server.client();
+    client.call("SET a in-the-base");
+    client.call("BGREWRITEAOF");
+    while client.call("INFO persistence").text().contains("aof_rewrite_in_progress:1") {}
+    client.call("SET b in-the-log");
+    client.call("SET c 3");
+    server.terminate();
+    let dir = server.dir();
+    let names = fs::read_dir(dir.join("appendonlydir")).unwrap().map(|entry| entry.unwrap().path());
+    let base = names.into_iter().find(|path| text(path).ends_with(".base.rdb")).expect("a base");
+    let name = base.file_name().unwrap().to_str().unwrap().to_owned();
+    let new = dir.parent().unwrap().join("new");
+    let whole = fs::read(&base).unwrap();
+    let mut changed = whole.clone();
+    changed[whole.len() / 2] ^= 0x40;
+    // Changed, cut off, and gone.
+    for (bytes, place) in
+        [(Some(&changed[..]), ""), (Some(&whole[..whole.len() / 2]), "at byte "), (None, "")]
+    {
+        match bytes {
+            Some(bytes) => fs::write(&base, bytes).unwrap(),
+            None => fs::remove_file(&base).unwrap(),
+        }
+        let (code, said) = check(&dir);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("verdict: DAMAGED, and `pinstripe repair` cannot help"), "{said}");
+        for to in ["last", "2", "@1700000000"] {
+            let (code, said) = pinstripe(&["repair", text(&dir), "--to", to, "--into", text(&new)]);
+            assert_eq!(code, 2, "{said}");
+            assert!(said.contains("no state can be made of this log") && said.contains(&name), "{said}");
+            assert!(said.contains(place) && !new.exists(), "{said}");
+        }
+    }
+    // The end of the log is damaged, but its beginning is not.
+    fs::write(&base, &whole).unwrap();
+    let mut bytes = fs::read(increment(&dir)).unwrap();
+    let at = bytes.windows(10).position(|window| window == b"in-the-log").unwrap();
+    bytes[at] = b'o';
+    fs::write(increment(&dir), &bytes).unwrap();
+    let (code, said) = check(&dir);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("verdict: DAMAGED. `pinstripe repair` copies what is good"), "{said}");
+    assert_eq!(pinstripe(&["repair", text(&dir), "--to", "last", "--into", text(&new)]).0, 0);
+}
+
+#[test]
 fn a_check_of_what_is_not_there_or_not_meant_says_so() {
     let home = tempfile::tempdir().unwrap();
     let (code, said) = check(home.path());
@@ -161,7 +209,9 @@ fn a_check_of_what_is_not_there_or_not_meant_says_so() {
     assert_eq!(pinstripe(&["check"]).0, 78);
     assert_eq!(pinstripe(&["repair", text(home.path()), "--to", "1", "--into", "x"]).0, 2);
     fs::write(home.path().join("dump.rdb"), b"REDIS0010\xff\0\0\0\0\0\0\0").unwrap();
-    assert_eq!(check(home.path()).0, 2);
+    let (code, said) = check(home.path());
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("There is no log that `pinstripe repair` could copy from"), "{said}");
 }
 
 #[test]

@@ -117,11 +117,18 @@ fn check(
             report,
             "verdict: an unfinished end, as a crash leaves it. A start keeps it aside and goes on with {keys} keys{end}"
         ),
-        _ => {
-            writeln!(report, "verdict: DAMAGED. `pinstripe repair` copies what is good into a new directory")
-        }
+        _ => writeln!(report, "verdict: DAMAGED{}", way_out(chain.as_ref())),
     };
     Ok(worst)
+}
+
+/// What can be done about damage.
+fn way_out(chain: Option<&Chain>) -> String {
+    match chain.map(Chain::can_be_copied) {
+        None => ". There is no log that `pinstripe repair` could copy from".to_owned(),
+        Some(Ok(())) => ". `pinstripe repair` copies what is good into a new directory".to_owned(),
+        Some(Err(why)) => format!(", and `pinstripe repair` cannot help: {why}"),
+    }
 }
 
 /// One line for a file.

@@ -119,6 +119,11 @@ impl Chain {
         Ok(Copied { base: base.map(|base| base.link.name.clone()), from, to, left_out })
     }
 
+    /// Whether any state can be made of what is here, and if not, why.
+    pub fn can_be_copied(&self) -> Result<(), CopyError> {
+        choose(&self.runs()?, Target::Last).map(|_| ())
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>, CopyError> {
         self.place.storage.read_all(path).map_err(failed("read", path))
     }
@@ -131,7 +136,7 @@ impl Chain {
                 (LinkKind::Base, bytes) => {
                     let facts = bytes
                         .map_err(|error| error.to_string())
-                        .and_then(|bytes| verify_base(&bytes).map_err(|(_, reason)| reason));
+                        .and_then(|bytes| verify_base(&bytes).map_err(|(at, reason)| damage(at, reason)));
                     run.take_base(link, facts)
                 }
                 (LinkKind::Increment, Ok(bytes)) => {
@@ -145,7 +150,6 @@ impl Chain {
             };
             runs.extend(next);
         }
-        runs.retain(|run| run.begun);
         Ok(runs)
     }
 
@@ -260,7 +264,10 @@ impl Run {
 /// The run that reaches the target, and the number to copy up to.
 fn choose(runs: &[Run], target: Target) -> Result<(&Run, Seq), CopyError> {
     let unreachable = |why: String| CopyError::Unreachable(why);
-    let usable = |run: &&Run| !run.bases.is_empty() || run.first == 0;
+    let usable = |run: &&Run| run.begun && (!run.bases.is_empty() || run.first == 0);
+    if !runs.iter().any(|run| usable(&run)) {
+        return Err(unreachable(no_beginning(runs)));
+    }
     let ranges = || {
         let all = runs.iter().filter(usable).map(|run| format!("{} to {}", run.first, run.last));
         all.collect::<Vec<_>>().join(", ")
@@ -286,6 +293,28 @@ fn choose(runs: &[Run], target: Target) -> Result<(&Run, Seq), CopyError> {
         ),
         _ => unreachable(format!("what can be read here are the states from number {}", ranges())),
     })
+}
+
+/// Says that there is no base to begin with, and why.
+fn no_beginning(runs: &[Run]) -> String {
+    let notes: Vec<_> = runs.iter().flat_map(|run| run.notes.iter().chain(&run.end)).cloned().collect();
+    let why = match notes.is_empty() {
+        true => "no base is there, and the log does not go back to its beginning".to_owned(),
+        false => notes.join("; "),
+    };
+    format!(
+        "no state can be made of this log, because the base on which all of it stands cannot be used: {why}. What remains is \
+         a backup, a snapshot or a replica"
+    )
+}
+
+/// Where a base is damaged, and how.
+fn damage(at: Option<u64>, reason: String) -> String {
+    match at {
+        // What is said of a snapshot mostly names the place itself.
+        Some(at) if !reason.contains("at byte") => format!("{reason}, at byte {at}"),
+        _ => reason,
+    }
 }
 
 impl Run {
