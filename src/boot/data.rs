@@ -10,7 +10,7 @@ use crate::cli::{EXIT_CANNOT_CREATE, EXIT_CORRUPT_DATA, EXIT_IO, EXIT_LOCKED};
 use crate::clients::{Arrival, Client};
 use crate::config::{AppendFsync, Config};
 use crate::exec::{Context, Session, replay};
-use crate::log::json::{JsonError, JsonKind, read_object};
+use crate::log::json::{JsonError, JsonKind, read_object, skip_mark};
 use crate::log::rdb::{Decoder, Header, Item};
 use crate::log::storage::Storage;
 use crate::log::{
@@ -164,8 +164,10 @@ fn load_json(ctx: &Context, storage: &Arc<dyn Storage>, config: &Config) -> Resu
     tracing::info!(file = %path.display(), "there is neither a log nor a snapshot: loading the JSON save");
     ctx.loading.total.store(storage.len(&path).unwrap_or(0), Relaxed);
     let source = storage.open_read(&path).map_err(|error| unreadable(&path, &error))?;
+    let mut source = std::io::BufReader::new(source);
+    skip_mark(&mut source).map_err(|error| unreadable(&path, &error))?;
     let mut as_text = 0u64;
-    let outcome = read_object(std::io::BufReader::new(source), |key, text, kind| {
+    let outcome = read_object(source, |key, text, kind| {
         as_text += u64::from(kind != JsonKind::String);
         let key = key.as_bytes();
         ctx.table.write(ctx.table.address(0, key), key, 0, |slot| {

@@ -9,7 +9,7 @@
 //! the later value counts, if the caller keeps the order.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -71,6 +71,18 @@ pub fn read_object<E>(
         (None, Err(error)) if error.is_io() => Err(JsonError::Io(error.into())),
         (None, Err(error)) => Err(JsonError::Malformed(error.to_string())),
     }
+}
+
+/// Passes over the mark that some editors put in front of UTF-8; JSON itself knows none.
+///
+/// # Errors
+/// When the source cannot be read.
+pub fn skip_mark(source: &mut impl BufRead) -> io::Result<()> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if source.fill_buf()?.starts_with(MARK) {
+        source.consume(MARK.len());
+    }
+    Ok(())
 }
 
 struct Object<'c, F, E> {

@@ -13,7 +13,7 @@ use crate::boot::foreign::{self, ForeignLog};
 use crate::cli::{EXIT_CORRUPT_DATA, EXIT_IO, EXIT_NO_INPUT, EXIT_UNAVAILABLE, InputFormat};
 use crate::config::Config;
 use crate::exec::limits;
-use crate::log::json::{JsonError, JsonKind, read_object};
+use crate::log::json::{JsonError, JsonKind, read_object, skip_mark};
 use crate::log::manifest::Manifest;
 use crate::log::rdb::{Decoder, Item, Limits, decode_payload};
 use crate::log::storage::{Storage, parent_of};
@@ -172,12 +172,7 @@ fn bad(path: &Path, why: &str) -> Failure {
 fn open<'d>(path: &Path, desk: &Desk<'d>) -> Result<impl BufRead + use<'d>, Failure> {
     let inner = desk.storage.open_read(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = BufReader::with_capacity(256 * 1024, Counted { inner, notes: desk.notes });
-    // The mark that some editors put in front of UTF-8.
-    let is_marked =
-        reader.fill_buf().map_err(|error| unreadable(path, &error))?.starts_with("\u{feff}".as_bytes());
-    if is_marked {
-        reader.consume("\u{feff}".len());
-    }
+    skip_mark(&mut reader).map_err(|error| unreadable(path, &error))?;
     Ok(reader)
 }
 
