@@ -57,6 +57,28 @@ fn a_snapshot_that_failed_stops_writes_if_there_are_save_points_and_not_otherwis
 }
 
 #[test]
+fn a_save_whose_failure_somebody_is_told_stops_no_writes() {
+    let server = Server::start(&["--save", "3600 1000000"]);
+    let mut client = server.client();
+    let obstacle = server.dir().join("temp-dump.rdb");
+    fs::create_dir(&obstacle).unwrap();
+    for told in ["SAVE", "SHUTDOWN SAVE", "SHUTDOWN"] {
+        assert!(client.call(told).error().is_some(), "{told}");
+        assert_eq!(client.call("PING").text(), "PONG", "after {told}");
+        assert_eq!(client.call("SET a 1").text(), "OK", "after {told}");
+        let page = client.call("INFO persistence").text();
+        assert!(page.contains("rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"), "{page}");
+    }
+    client.call("BGSAVE");
+    until(&mut client, "INFO persistence", "rdb_last_bgsave_status:err");
+    assert!(client.call("SET a 2").error().is_some());
+    // A SAVE that succeeds shows that the disk is well.
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(client.call("SAVE").text(), "OK");
+    assert_eq!(client.call("SET a 2").text(), "OK");
+}
+
+#[test]
 fn a_log_that_somebody_removed_or_moved_is_written_anew_by_itself() {
     let mut server = Server::start(&["--appendfsync", "always"]);
     let mut client = server.client();

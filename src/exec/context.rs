@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -159,9 +160,13 @@ pub struct Saves {
     pub rewrite_scheduled: AtomicBool,
     /// Unix seconds of the last successful save, or of the start.
     pub last_save: AtomicI64,
-    /// False when the last save failed.
+    /// False when the last save failed, as far as nobody waited for it: SAVE and SHUTDOWN tell their caller, and stop no writes.
     pub last_save_ok: AtomicBool,
-    /// Seconds that the last save took, -1 before the first.
+    /// Saves ordered for which nobody waits (BGSAVE, the `save` points), and that have not begun.
+    background: AtomicU64,
+    /// When the `save` points may order the next one, in milliseconds since the start of the process.
+    next_save_ms: AtomicU64,
+    /// Seconds that the last such save took, -1 before the first.
     pub last_save_seconds: AtomicI64,
     /// False when the last rewrite failed.
     pub last_rewrite_ok: AtomicBool,
@@ -183,4 +188,63 @@ pub struct Saves {
     pub last_json: AtomicI64,
     /// The sum of changes at the last one that succeeded, and one more; 0 before the first.
     pub changes_at_json: AtomicU64,
+}
+
+impl Saves {
+    /// The least time between the end of a failed save and the next one that the `save` points order, as in Redis: with much
+    /// data each attempt keeps the disk busy.
+    const PAUSE: Duration = Duration::from_secs(5);
+
+    /// To be called before a save is ordered for which nobody will wait.
+    pub fn order_in_background(&self) {
+        self.background.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// To be called when a save begins: whether it is one for which nobody waits. They are carried out in the order in which
+    /// they came; only an end of the process may overtake them.
+    pub fn begin(&self) -> bool {
+        let one_less = |count: u64| count.checked_sub(1);
+        self.background.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// What came of a save, and when, since the start of the process.
+    pub fn note_end(&self, is_ok: bool, in_background: bool, now: Duration) {
+        if is_ok || in_background {
+            self.last_save_ok.store(is_ok, Ordering::Relaxed);
+            let next = if is_ok { Duration::ZERO } else { now + Self::PAUSE };
+            self.next_save_ms.store(next.as_millis() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the `save` points may order a save at this time since the start of the process.
+    pub fn may_save(&self, now: Duration) -> bool {
+        now.as_millis() as u64 >= self.next_save_ms.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_save_that_nobody_waits_for_stops_writes_and_delays_the_next_one() {
+        let saves = Saves::default();
+        let seconds = Duration::from_secs;
+        let is_ok = |saves: &Saves| saves.last_save_ok.load(Ordering::Relaxed);
+        saves.note_end(true, saves.begin(), seconds(1));
+        saves.note_end(false, saves.begin(), seconds(2));
+        assert!(is_ok(&saves) && saves.may_save(seconds(2)));
+
+        saves.order_in_background();
+        let (first, second) = (saves.begin(), saves.begin());
+        assert_eq!((first, second), (true, false));
+        saves.note_end(false, first, seconds(10));
+        assert!(!is_ok(&saves));
+        let due = [10, 14, 15].map(|at| saves.may_save(seconds(at)));
+        assert_eq!(due, [false, false, true]);
+
+        // Somebody's SAVE shows that the disk is well.
+        saves.note_end(true, second, seconds(11));
+        assert!(is_ok(&saves) && saves.may_save(seconds(11)));
+    }
 }

@@ -229,8 +229,10 @@ fn save_if_due(ctx: &Context, now: i64) {
     let config = ctx.settings.load();
     let due =
         config.persistence.save.iter().any(|point| changes >= point.changes && passed > point.seconds as i64);
-    if due && !ctx.saves.saving.load(Relaxed) && !ctx.loading.is_active() {
+    let may_save = !ctx.saves.saving.load(Relaxed) && ctx.saves.may_save(ctx.clock.elapsed());
+    if due && may_save && !ctx.loading.is_active() {
         let (done, _) = tokio::sync::oneshot::channel();
+        ctx.saves.order_in_background();
         ctx.mailbox.post(Order::Save { done });
     }
 }

@@ -34,6 +34,7 @@ pub type Load = fn(&Context, &Arc<dyn Storage>, bool) -> Result<(), String>;
 pub fn save(jobs: &Jobs) -> Result<(), String> {
     let ctx = &jobs.ctx;
     let began = ctx.clock.unix_ms();
+    let in_background = ctx.saves.begin();
     ctx.saves.saving.store(true, Relaxed);
     ctx.saves.began.store(began / 1000, Relaxed);
     let result = save_to(jobs, &dump_path(ctx));
@@ -43,8 +44,10 @@ pub fn save(jobs: &Jobs) -> Result<(), String> {
         ctx.saves.saves.fetch_add(1, Relaxed);
         tracing::info!(ms = now - began, "snapshot written");
     }
-    ctx.saves.last_save_ok.store(result.is_ok(), Relaxed);
-    ctx.saves.last_save_seconds.store((now - began) / 1000, Relaxed);
+    ctx.saves.note_end(result.is_ok(), in_background, ctx.clock.elapsed());
+    if in_background {
+        ctx.saves.last_save_seconds.store((now - began) / 1000, Relaxed);
+    }
     ctx.saves.saving.store(false, Relaxed);
     result
 }

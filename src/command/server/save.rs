@@ -95,6 +95,7 @@ fn bgsave(
     if !planned {
         ctx.saves.saving.store(true, Relaxed);
     }
+    ctx.saves.order_in_background();
     ctx.mailbox.post(Order::Save { done });
     reply.simple(if planned { "Background saving scheduled" } else { "Background saving started" });
     Ok(Effect::None)
