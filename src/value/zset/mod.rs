@@ -14,7 +14,8 @@
 //! [`ZSet::span_by_lex`] turn other ranges into ranks, [`limit`] cuts them, [`ZSet::range`] reads them and
 //! [`ZSet::remove_span`] removes them.
 //!
-//! Scores are never NaN (the caller refuses it), and negative zero is kept as zero.
+//! Scores are never NaN (the caller refuses it), and negative zero is kept as zero. Redis keeps its sign in a skiplist and
+//! drops it in a listpack; here both forms hold the same, so a value does not depend on which of them it went through.
 
 mod compact;
 mod index;
