@@ -39,6 +39,7 @@ use crate::exec::freer::Freer;
 use crate::exec::mailbox::{Mailbox, Order};
 use crate::exec::registry::Registry;
 use crate::exec::replicas::{Feed, Replicas};
+use crate::exec::room::Room;
 use crate::exec::turn::Turns;
 use crate::gateway;
 use crate::log::storage::{RealStorage, Storage};
@@ -297,7 +298,7 @@ fn context(
         loading,
         saves,
         active_expiry: AtomicBool::new(true),
-        memory_limit: AtomicU64::new(config.memory.maxmemory),
+        room: Room::new(config.memory.maxmemory),
         memory_used: AtomicU64::new(0),
         apply_settings: OnceLock::new(),
         settings: Settings::new(config, file),
@@ -456,7 +457,7 @@ fn apply_settings(
                 ctx.table.set_heard(config.observe.notify_keyspace_events.wants_any());
             }
             "maxmemory" => {
-                ctx.memory_limit.store(config.memory.maxmemory, Ordering::Relaxed);
+                ctx.room.set_limit(config.memory.maxmemory);
                 ctx.measure_memory();
             }
             "loglevel" => logging.set_level(config.observe.loglevel),

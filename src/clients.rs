@@ -297,6 +297,12 @@ impl Client {
         self.outbox().writing.store(bytes, Ordering::Relaxed);
     }
 
+    /// Bytes of all its buffers.
+    pub fn held_bytes(&self) -> u64 {
+        let query: u64 = self.query.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
+        query + self.output() + self.posted_bytes()
+    }
+
     fn outbox(&self) -> &Outbox {
         self.outbox.get_or_init(Box::default)
     }
@@ -424,6 +430,11 @@ impl Clients {
     /// All connections, in the order in which they came.
     pub fn list(&self) -> Vec<Arc<Client>> {
         self.connected.lock().values().cloned().collect()
+    }
+
+    /// The sum of a figure over all connections. Nobody can come or go meanwhile.
+    pub fn sum(&self, figure: impl Fn(&Client) -> u64) -> u64 {
+        self.connected.lock().values().map(|client| figure(client)).sum()
     }
 
     /// The connection with this number.

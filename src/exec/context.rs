@@ -10,6 +10,7 @@ use super::freer::Freer;
 use super::mailbox::Mailbox;
 use super::registry::Registry;
 use super::replicas::Replicas;
+use super::room::Room;
 use super::turn::Turns;
 use crate::base::clock::Clock;
 use crate::clients::{Bounds, Client, Clients};
@@ -70,29 +71,15 @@ pub struct Context {
     pub saves: Saves,
     /// False after DEBUG SET-ACTIVE-EXPIRE 0.
     pub active_expiry: AtomicBool,
-    /// `maxmemory` in bytes; 0: no limit.
-    pub memory_limit: AtomicU64,
-    /// Bytes in use, as of the last look.
+    /// What `maxmemory` leaves.
+    pub room: Room,
+    /// Bytes of data in use, what waits to be freed included, as of the last regular look.
     pub memory_used: AtomicU64,
     /// What a change of settings needs besides being read; set once the server runs.
     pub apply_settings: OnceLock<ApplySettings>,
 }
 
 impl Context {
-    /// True when more than `maxmemory` is in use, as of the last look a moment ago.
-    #[inline]
-    pub fn is_memory_full(&self) -> bool {
-        let limit = self.memory_limit.load(Ordering::Relaxed);
-        limit > 0 && self.memory_used.load(Ordering::Relaxed) > limit
-    }
-
-    /// Looks how much memory is in use, and notes the peak. Whether that is too much is asked anew by each command, so a
-    /// limit that changes while somebody looks holds at once.
-    pub fn measure_memory(&self) {
-        let used = self.stats.memory.note(self.table.bytes() as u64 + self.freer.pending_bytes());
-        self.memory_used.store(used, Ordering::Relaxed);
-    }
-
     /// Has freed what was removed and would take long to free. To be called with no stripe locked.
     #[inline]
     pub fn free_garbage(&self) {

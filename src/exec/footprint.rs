@@ -1,9 +1,8 @@
 //! What the memory is used for: the figures that INFO memory, MEMORY STATS, MEMORY DOCTOR and the metrics
 //! share.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::context::Context;
+use crate::clients::Client;
 use crate::observe::memory::Usage;
 
 /// Memory by purpose, in bytes.
@@ -24,12 +23,7 @@ impl Footprint {
     /// Measures. Visits every stripe, so a transaction that does so must have everything stand still.
     pub fn measure(ctx: &Context) -> Self {
         let dataset = ctx.table.bytes() as u64;
-        let of_client = |client: &crate::clients::Client| {
-            client.query.iter().map(|bytes| bytes.load(Relaxed)).sum::<u64>()
-                + client.output()
-                + client.posted_bytes()
-        };
-        let clients = ctx.clients.list().iter().map(|client| of_client(client)).sum();
+        let clients = ctx.clients.sum(Client::held_bytes);
         let log = ctx.log.stats().pending_bytes;
         let garbage = ctx.freer.pending_bytes();
         let usage = ctx.stats.memory.usage(dataset + clients + log + garbage);

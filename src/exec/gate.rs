@@ -9,6 +9,7 @@ use super::spec::flag;
 use crate::base::refusal::Refusal;
 use crate::config::Config;
 use crate::resp::reply::Proto;
+use crate::resp::request::Request;
 
 /// While a script takes too long, what would have to wait for its end is refused.
 #[inline]
@@ -95,8 +96,12 @@ const SNAPSHOT_FAILED: Refusal = Refusal::line(
 
 /// With `maxmemory` used up, what may need more is refused.
 #[inline]
-pub(super) fn memory(ctx: &Context, command: &Command) -> Result<(), Refusal> {
-    if ctx.is_memory_full() && command.spec.has(flag::DENYOOM) { Err(OUT_OF_MEMORY) } else { Ok(()) }
+pub(super) fn memory(ctx: &Context, command: &Command, request: &Request<'_>) -> Result<(), Refusal> {
+    if command.spec.has(flag::DENYOOM) && ctx.is_memory_full_for(request) {
+        Err(OUT_OF_MEMORY)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) const OUT_OF_MEMORY: Refusal =

@@ -26,6 +26,7 @@ mod redact;
 pub mod registry;
 pub mod replay;
 pub mod replicas;
+pub mod room;
 pub mod rules;
 pub mod run;
 pub mod safety;

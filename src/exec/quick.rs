@@ -27,7 +27,6 @@ impl<'c> Desk<'c> {
         self.is_in_turn()
             && session.is_ordinary()
             && !ctx.loading.is_active()
-            && !ctx.is_memory_full()
             && gate::disk_takes_writes(ctx, &self.config).is_ok()
             && gate::enough_replicas(ctx, &self.config).is_ok()
             && ctx.clients.paused_until(true, self.now()).is_none()

@@ -131,14 +131,15 @@ impl<'c> Desk<'c> {
         from: usize,
         ahead: &mut Ahead<'c, 'r>,
     ) {
-        self.quiet = self.is_quiet(session);
+        let count = ahead.len().min(batch.len() - from);
+        let come = || (from..from + count).map(|index| batch.bytes(index)).sum();
+        self.quiet = self.is_quiet(session) && !self.ctx.is_memory_tight(come);
         let table = &self.ctx.table;
         let mut aims: SmallVec<[Aim<'c>; AHEAD]> = SmallVec::new();
         // Pipelines mostly repeat themselves: the same name with as many words is the same command.
         let mut last: Option<(Request<'r>, &'c Command)> = None;
         // And so do keys: a queue is pushed to again and again.
         let mut known: Option<(&'r [u8], Aim<'c>)> = None;
-        let count = ahead.len().min(batch.len() - from);
         for (index, prepared) in (from..).zip(&mut ahead[..count]) {
             let request = batch.get(index, bytes);
             let again = last.filter(|(last, _)| last.len() == request.len() && last.name() == request.name());
@@ -243,7 +244,7 @@ impl<'c> Desk<'c> {
                 return Flow::Next;
             }
         };
-        if let Err(refusal) = self.pass_gates(session, command) {
+        if let Err(refusal) = self.pass_gates(session, command, request) {
             seat.processed.add(1);
             self.refuse(Some(command), session, &refusal, &mut reply);
             self.obey_reply_mode(session, mark, out);
@@ -286,11 +287,11 @@ impl<'c> Desk<'c> {
         }
     }
 
-    fn pass_gates(&self, session: &Session, command: &Command) -> Result<(), Refusal> {
+    fn pass_gates(&self, session: &Session, command: &Command, request: &Request<'_>) -> Result<(), Refusal> {
         gate::busy(self.turn.is_none(), command)?;
         gate::authentication(session, command)?;
         gate::transaction(session, command)?;
-        gate::memory(self.ctx, command)?;
+        gate::memory(self.ctx, command, request)?;
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
         gate::disk_works(self.ctx, &self.config, command)?;
@@ -408,6 +409,8 @@ impl<'c> Desk<'c> {
         let took = self.elapsed.saturating_sub(started);
         self.counters.ran(command.id, took, failed, self.config.observe.latency_tracking);
         if took >= self.slow_from {
+            // It may have made much of little input: those behind it shall look whether there is room.
+            self.quiet = false;
             self.note_slow(command, session, request, took);
         }
     }

@@ -94,7 +94,7 @@ impl<'c> Caller<'_, 'c> {
             gate::enough_replicas(ctx, &self.desk.config)?;
         }
         if !self.flags.allow_oom {
-            gate::memory(ctx, command)?;
+            gate::memory(ctx, command, request)?;
         }
         Ok(command)
     }

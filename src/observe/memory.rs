@@ -36,6 +36,11 @@ impl Memory {
         Memory { startup, peak: AtomicU64::new(startup) }
     }
 
+    /// Bytes that the process occupied at its start.
+    pub fn startup(&self) -> u64 {
+        self.startup
+    }
+
     /// Notes that so many bytes of data and buffers are held, for the peak, and returns all that is in use.
     pub fn note(&self, held: u64) -> u64 {
         let used = self.startup.saturating_add(held);

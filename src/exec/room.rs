@@ -1,0 +1,192 @@
+//! What `maxmemory` leaves: the gate that refuses what needs more, and when it looks anew.
+//!
+//! Measuring visits every stripe of the table, some tens of microseconds, so no command can have that done for itself. But
+//! what was measured is stale at once, in both directions. A client that has deleted something may write again, so nobody is
+//! refused before another look, unless nothing has changed since the last. And a client that writes fast must not get far
+//! beyond the limit, so another look is due after so many bytes of input, and after the time in which a command that makes
+//! much of little input (SETRANGE, COPY) could have filled the rest. Without a limit nothing of this is done.
+//!
+//! What waits to be freed does not count here, though it does in INFO: it is as good as gone, and nobody who has deleted it
+//! shall have to wait for that. Nor do, as in Redis, the buffers of the log and of replicas, as no client can help them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::context::Context;
+use crate::clients::flag;
+use crate::resp::request::Request;
+
+/// Bytes of input after which another look is due, at least.
+const STEP_MIN: u64 = 1 << 20;
+/// Where more room is left, the part of it after which a look is due: one of so many.
+const STEP_PART: u64 = 64;
+/// Bytes that a machine can fill in a nanosecond, at most.
+const FILLED_IN_NANO: u64 = 8;
+/// The least time in nanoseconds between two looks for the time's sake: so they take a small part of it.
+const PAUSE_MIN: u64 = 1_000_000;
+/// The time in nanoseconds after which the clients' buffers are looked at again. With ten thousand clients that costs more
+/// than the table.
+const CLIENTS_PAUSE: u64 = 10_000_000;
+
+/// The limit and the last look.
+#[derive(Default)]
+pub struct Room {
+    /// `maxmemory` in bytes; 0: no limit.
+    limit: AtomicU64,
+    /// Bytes in use, as of the last look.
+    used: AtomicU64,
+    /// Bytes of the clients' buffers among them.
+    of_clients: AtomicU64,
+    /// Bytes of the input that was let through since.
+    added: AtomicU64,
+    /// The seats' sum of changes at the last look.
+    changes: AtomicU64,
+    /// Monotonic nanoseconds of the last look, and of the last one at the clients.
+    looked_at: AtomicU64,
+    clients_looked_at: AtomicU64,
+}
+
+impl Room {
+    /// With a limit in bytes; 0: none.
+    pub fn new(limit: u64) -> Self {
+        Room { limit: limit.into(), ..Room::default() }
+    }
+
+    /// Changes the limit. To be followed by [`Context::measure_memory`].
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Relaxed);
+    }
+
+    #[inline]
+    fn is_limited(&self) -> bool {
+        self.limit.load(Relaxed) > 0
+    }
+
+    fn is_full(&self) -> bool {
+        self.is_limited() && self.used.load(Relaxed) > self.limit.load(Relaxed)
+    }
+
+    /// Whether so many bytes are too much, with those of the clients' buffers as of the last look at them.
+    fn is_over(&self, own: u64) -> bool {
+        self.is_limited() && own + self.of_clients.load(Relaxed) > self.limit.load(Relaxed)
+    }
+
+    /// Whether another look is due before more is let in, `passed` nanoseconds after the last one.
+    fn is_due(&self, passed: u64) -> bool {
+        let room = self.limit.load(Relaxed).saturating_sub(self.used.load(Relaxed));
+        self.added.load(Relaxed) >= STEP_MIN.max(room / STEP_PART)
+            || passed >= PAUSE_MIN.max(room / FILLED_IN_NANO)
+    }
+}
+
+impl Context {
+    /// True when more than `maxmemory` is in use. No stripe may be locked.
+    #[inline]
+    pub fn is_memory_full(&self) -> bool {
+        self.room.is_limited() && self.is_full_for(0)
+    }
+
+    /// As [`Context::is_memory_full`], before a command that may need more is let in.
+    #[inline]
+    pub(super) fn is_memory_full_for(&self, request: &Request<'_>) -> bool {
+        self.room.is_limited() && self.is_full_for(request.iter().map(<[u8]>::len).sum())
+    }
+
+    /// False when a few commands of so many bytes together may be let in without asking for each of them.
+    #[inline]
+    pub(super) fn is_memory_tight(&self, bytes: impl FnOnce() -> usize) -> bool {
+        self.room.is_limited() && self.is_tight_for(bytes())
+    }
+
+    fn is_tight_for(&self, bytes: usize) -> bool {
+        // When it was full at the last look each is asked about for itself: those that only read need no other look.
+        bytes as u64 >= STEP_MIN || self.room.is_full() || self.is_full_for(bytes)
+    }
+
+    #[inline(never)]
+    fn is_full_for(&self, bytes: usize) -> bool {
+        let room = &self.room;
+        let passed = self.clock.elapsed_nanos().saturating_sub(room.looked_at.load(Relaxed));
+        let has_changed = || self.sum_of_changes() != room.changes.load(Relaxed);
+        if room.is_due(passed) || (room.is_full() && has_changed()) {
+            self.look_at_memory();
+        }
+        room.added.fetch_add(bytes as u64, Relaxed);
+        room.is_full()
+    }
+
+    fn sum_of_changes(&self) -> u64 {
+        self.stats.sum(|seat| &seat.changes)
+    }
+
+    /// Looks how much memory is in use, and notes the peak. Whether that is too much is asked anew by each command, so a
+    /// limit that changes while somebody looks holds at once. No stripe may be locked.
+    pub fn measure_memory(&self) {
+        self.look_at_clients(self.clock.elapsed_nanos());
+        let held = self.look_at_memory() + self.freer.pending_bytes();
+        self.memory_used.store(self.stats.memory.note(held), Relaxed);
+    }
+
+    /// The look itself; the bytes of data.
+    fn look_at_memory(&self) -> u64 {
+        let (room, now) = (&self.room, self.clock.elapsed_nanos());
+        // First, so that a change meanwhile is a reason for another look.
+        room.changes.store(self.sum_of_changes(), Relaxed);
+        room.added.store(0, Relaxed);
+        let data = self.table.bytes() as u64;
+        let own = self.stats.memory.startup() + data;
+        let clients_passed = now.saturating_sub(room.clients_looked_at.load(Relaxed));
+        // A command that was in a buffer at the last look may be data by now, and must not count twice.
+        let would_refuse = || own <= room.limit.load(Relaxed) && room.is_over(own);
+        if clients_passed >= CLIENTS_PAUSE || would_refuse() {
+            self.look_at_clients(now);
+        }
+        room.used.store(own + room.of_clients.load(Relaxed), Relaxed);
+        room.looked_at.store(self.clock.elapsed_nanos(), Relaxed);
+        data
+    }
+
+    fn look_at_clients(&self, now: u64) {
+        let held =
+            self.clients.sum(|client| if client.has_flag(flag::REPLICA) { 0 } else { client.held_bytes() });
+        self.room.of_clients.store(held, Relaxed);
+        self.room.clients_looked_at.store(now, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    #[test]
+    fn a_look_is_due_after_so_much_input_or_so_much_time_as_could_fill_the_room() {
+        let room = Room::new(1000 * MB);
+        // What is in use, what came since, nanoseconds since.
+        let cases = [
+            (0, 15 * MB, 0, false),
+            (0, 16 * MB, 0, true),
+            (990 * MB, MB - 1, 0, false),
+            (990 * MB, MB, 0, true),
+            (2000 * MB, MB - 1, PAUSE_MIN - 1, false),
+            (2000 * MB, 0, PAUSE_MIN, true),
+            (0, 0, 131_071_999, false),
+            (0, 0, 131_072_000, true),
+        ];
+        for (used, added, passed, is_due) in cases {
+            room.used.store(used, Relaxed);
+            room.added.store(added, Relaxed);
+            assert_eq!(room.is_due(passed), is_due, "{used} {added} {passed}");
+        }
+    }
+
+    #[test]
+    fn memory_is_full_above_the_limit_and_never_without_one() {
+        let room = Room::new(10);
+        for (limit, used, is_full) in [(10, 10, false), (10, 11, true), (0, u64::MAX, false)] {
+            room.set_limit(limit);
+            room.used.store(used, Relaxed);
+            assert_eq!(room.is_full(), is_full);
+        }
+    }
+}
