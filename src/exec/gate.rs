@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::context::Context;
 use super::registry::Command;
+use super::script;
 use super::session::Session;
 use super::spec::flag;
 use crate::base::refusal::Refusal;
@@ -97,7 +98,7 @@ const SNAPSHOT_FAILED: Refusal = Refusal::line(
 /// With `maxmemory` used up, what may need more is refused.
 #[inline]
 pub(super) fn memory(ctx: &Context, command: &Command, request: &Request<'_>) -> Result<(), Refusal> {
-    if command.spec.has(flag::DENYOOM) && ctx.is_memory_full_for(request) {
+    if ctx.room.is_limited() && script::may_grow(ctx, command, request) && ctx.is_memory_full_for(request) {
         Err(OUT_OF_MEMORY)
     } else {
         Ok(())

@@ -14,7 +14,7 @@ use super::registry::Command;
 use super::run::Desk;
 use super::session::Session;
 use super::spec::{Run, flag};
-use super::{tell, wait};
+use super::{script, tell, wait};
 use crate::base::refusal::Refusal;
 use crate::resp::reply::Reply;
 use crate::resp::request::{OwnedRequest, Request};
@@ -38,13 +38,13 @@ pub struct Transaction {
 
 impl Transaction {
     /// Adds a command that has passed the gates.
-    pub(super) fn queue(&mut self, command: &Command, request: &Request<'_>, may_write: bool) {
+    pub(super) fn queue(&mut self, ctx: &Context, command: &Command, request: &Request<'_>) {
         let reaches_far = matches!(command.spec.run, Run::Scan(_))
             || command.spec.flags & (flag::EVERYTHING | flag::TABLE_WIDE) != 0;
         self.table_wide |= reaches_far;
         self.writes |= command.spec.has(flag::WRITE);
-        self.may_write |= may_write;
-        self.grows |= command.spec.has(flag::DENYOOM);
+        self.may_write |= script::may_write(ctx, command, request);
+        self.grows |= script::may_grow(ctx, command, request);
         self.requests.push(OwnedRequest::from_request(request));
     }
 

@@ -56,8 +56,9 @@ impl Room {
         self.limit.store(limit, Relaxed);
     }
 
+    /// True when there is a limit.
     #[inline]
-    fn is_limited(&self) -> bool {
+    pub fn is_limited(&self) -> bool {
         self.limit.load(Relaxed) > 0
     }
 

@@ -327,8 +327,7 @@ impl<'c> Desk<'c> {
             && !matches!(command.spec.run, Run::Exec)
             && !command.spec.has(flag::TRANSACTION_CONTROL)
         {
-            let may_write = script::may_write(self.ctx, command, request);
-            transaction.queue(command, request, may_write);
+            transaction.queue(self.ctx, command, request);
             session.client.queued.store(transaction.len() as i64, Ordering::Relaxed);
             session.looks.not_only();
             reply.simple("QUEUED");

@@ -26,6 +26,8 @@ pub struct Caller<'r, 'c> {
     /// The command that runs the script, as it came.
     own: (&'r Command, Request<'r>),
     flags: Flags,
+    /// It has called a command that writes.
+    has_written: bool,
 }
 
 /// What runs a script, given its arguments: EVAL and its kin.
@@ -45,11 +47,6 @@ impl<'c> Caller<'_, 'c> {
         reply: &mut Reply<'_>,
     ) -> Result<(), Refusal> {
         let ctx = self.desk.ctx;
-        if flags.declared && !flags.allow_oom && ctx.is_memory_full() {
-            return Err(Refusal::line(
-                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-            ));
-        }
         if flags.declared && !flags.no_writes {
             gate::disk_takes_writes(ctx, &self.desk.config)?;
             gate::enough_replicas(ctx, &self.desk.config)?;
@@ -93,7 +90,8 @@ impl<'c> Caller<'_, 'c> {
             gate::disk_takes_writes(ctx, &self.desk.config)?;
             gate::enough_replicas(ctx, &self.desk.config)?;
         }
-        if !self.flags.allow_oom {
+        // A script that has written is not stopped half way.
+        if !self.flags.may_fill() && !self.has_written {
             gate::memory(ctx, command, request)?;
         }
         Ok(command)
@@ -112,6 +110,7 @@ impl Host for Caller<'_, '_> {
         };
         if command.spec.has(flag::WRITE) {
             self.desk.ctx.scripts.note_write();
+            self.has_written = true;
         }
         let Caller { desk, session, journal, own, .. } = self;
         if let Some(reader) = tracking::reader(session, command) {
@@ -138,6 +137,16 @@ pub(super) fn may_write(ctx: &Context, command: &Command, request: &Request<'_>)
     spec.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0 && !is_harmless()
 }
 
+/// True when a command may need more memory. A script may if its first line does not say otherwise; what one without such a
+/// line does is asked about when it does it.
+pub(super) fn may_grow(ctx: &Context, command: &Command, request: &Request<'_>) -> bool {
+    let declares = || {
+        let flags = ctx.scripts.flags_of(request.arg(1)).unwrap_or_default();
+        flags.declared && !flags.may_fill()
+    };
+    command.spec.has(flag::DENYOOM) || (matches!(command.spec.run, Run::Script(_)) && declares())
+}
+
 impl<'c> Desk<'c> {
     /// Calls the handler of a command that runs a script, and writes what came of it as one record.
     pub(super) fn run_script(
@@ -161,7 +170,8 @@ impl<'c> Desk<'c> {
         session.in_script = true;
         let own = (command, args.request());
         let flags = Flags::default();
-        let mut caller = Caller { desk: self, session, journal: Journal::Unit(unit), own, flags };
+        let mut caller =
+            Caller { desk: self, session, journal: Journal::Unit(unit), own, flags, has_written: false };
         let outcome = handler(args, &mut caller, reply);
         let Caller { journal: done, .. } = caller;
         session.in_script = false;

@@ -114,11 +114,15 @@ impl Scripts {
 
     /// True when a script has declared that it writes nothing. It is given as EVAL and EVALSHA take it: text or name.
     pub fn only_reads(&self, word: &[u8]) -> bool {
-        let flags = match word.starts_with(b"#!") {
+        self.flags_of(word).is_some_and(|flags| flags.no_writes)
+    }
+
+    /// The flags of a script that is given as EVAL and EVALSHA take it; none where it cannot be told.
+    pub fn flags_of(&self, word: &[u8]) -> Option<Flags> {
+        match word.starts_with(b"#!") {
             true => shebang::parse(word).ok().map(|(flags, _)| flags),
             false => parse_name(word).and_then(|name| self.flags(&name)),
-        };
-        flags.is_some_and(|flags| flags.no_writes)
+        }
     }
 
     /// Forgets all scripts.

@@ -13,6 +13,13 @@ pub struct Flags {
     pub allow_oom: bool,
 }
 
+impl Flags {
+    /// True when it may run with memory used up: what writes nothing needs none.
+    pub fn may_fill(self) -> bool {
+        self.allow_oom || self.no_writes
+    }
+}
+
 /// The flags of a script and what is to be compiled: the first line is blanked, so that lines keep their numbers.
 pub(super) fn parse(text: &[u8]) -> Result<(Flags, Vec<u8>), Refusal> {
     let mut flags = Flags::default();
