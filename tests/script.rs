@@ -116,3 +116,37 @@ fn what_a_script_writes_is_one_record_without_the_script() {
     assert!(commands[..5].is_sorted() && commands[..5].iter().all(Option::is_some), "{commands:?}\n{log}");
     assert_eq!(commands[5], None);
 }
+
+#[test]
+fn errors_that_a_script_answers_are_counted_once_each() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.call("LPUSH l x");
+    // Scripts, what errorstats shows after each, and how many calls of EVAL have failed: as redis-server 7.0.15 has it.
+    let cases: &[(&str, &[&str], u32)] = &[
+        ("return redis.error_reply('MYERR x')", &["MYERR:count=1"], 1),
+        ("return redis.error_reply('x')", &["ERR:count=1"], 1),
+        ("return redis.error_reply('')", &["ERR:count=1"], 1),
+        ("return {1, redis.error_reply('IN a'), {err='IN2 x'}}", &["IN2:count=1", "IN:count=1"], 1),
+        ("return {err='noword'}", &["ERR:count=1"], 1),
+        ("return {err='A_VERY_LONG_WORD_OF_MORE_THAN_32_CHARACTERS y'}", &["ERR:count=1"], 1),
+        ("return redis.pcall('INCR', 'l')", &["WRONGTYPE:count=1"], 1),
+        ("return redis.call('INCR', 'l')", &["WRONGTYPE:count=1"], 1),
+        ("redis.pcall('INCR', 'l') return 1", &["WRONGTYPE:count=1"], 0),
+        ("local e = redis.pcall('INCR', 'l') return {err=e.err}", &["WRONGTYPE:count=2"], 1),
+        ("error({err='MYERR z'})", &["MYERR:count=1"], 1),
+        ("return {err='MYERR x', ignore_error_stats_update=true}", &[], 1),
+    ];
+    for (script, counted, failed) in cases {
+        client.call("CONFIG RESETSTAT");
+        client.try_call(&["EVAL", script, "0"]).unwrap();
+        let info = client.call("INFO errorstats").text();
+        let mut shown: Vec<_> =
+            info.lines().filter_map(|line| line.trim().strip_prefix("errorstat_")).collect();
+        shown.sort_unstable();
+        assert_eq!(shown, *counted, "{script}");
+        let info = client.call("INFO commandstats").text();
+        let eval = info.lines().find(|line| line.starts_with("cmdstat_eval:")).unwrap();
+        assert!(eval.trim().ends_with(&format!("failed_calls={failed}")), "{script}: {eval}");
+    }
+}

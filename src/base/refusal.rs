@@ -52,6 +52,16 @@ impl Refusal {
 
     /// The first word of the line (`ERR`, `WRONGTYPE`, …): what INFO's error statistics count by.
     pub fn prefix(&self) -> String {
-        self.text().split(' ').next().unwrap_or("ERR").to_owned()
+        first_word(self.text().as_bytes())
     }
+}
+
+/// Bytes of a line among which the end of its first word is looked for.
+const FIRST_WORD_MAX: usize = 32;
+
+/// The first word of an error line, by which errors are counted. A line without such counts as any error, as in Redis.
+pub fn first_word(line: &[u8]) -> String {
+    let start = &line[..line.len().min(FIRST_WORD_MAX)];
+    let word = start.iter().position(|&byte| byte == b' ').map(|end| &start[..end]);
+    word.map_or_else(|| "ERR".into(), |word| String::from_utf8_lossy(word).into_owned())
 }

@@ -611,8 +611,18 @@ impl<'c> Desk<'c> {
     }
 
     pub(super) fn count_refusal(&self, refusal: &Refusal) {
+        self.count_error(&refusal.prefix());
+    }
+
+    /// Counts an error by the first word of its line.
+    pub(super) fn count_error(&self, prefix: &str) {
         self.counters.errors.add(1);
-        self.ctx.stats.count_error(&refusal.prefix());
+        self.ctx.stats.count_error(prefix);
+    }
+
+    /// Counts that a command which has been answered has failed nevertheless.
+    pub(super) fn count_failure(&self, command: &Command) {
+        self.counters.failed(command.id);
     }
 
     pub(super) fn seat(&self) -> usize {

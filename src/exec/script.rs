@@ -12,7 +12,7 @@ use super::run::Desk;
 use super::session::Session;
 use super::spec::{Run, flag};
 use super::{gate, tracking, wait};
-use crate::base::refusal::Refusal;
+use crate::base::refusal::{Refusal, first_word};
 use crate::resp::reply::{Proto, Reply};
 use crate::resp::request::Request;
 use crate::script::{Flags, Host, Name, Raised, Scripts};
@@ -28,6 +28,8 @@ pub struct Caller<'r, 'c> {
     flags: Flags,
     /// It has called a command that writes.
     has_written: bool,
+    /// What it returned holds an error.
+    answers_error: bool,
 }
 
 /// What runs a script, given its arguments: EVAL and its kin.
@@ -57,11 +59,16 @@ impl<'c> Caller<'_, 'c> {
         let outcome = ctx.scripts.run(name, keys, args, limit, self, reply);
         // SELECT holds for the script alone.
         self.session.db = db;
+        if self.answers_error {
+            // In Redis the failure of a command is that its reply holds an error.
+            self.desk.count_failure(self.own.0);
+        }
         match outcome {
             Ok(()) => Ok(()),
             Err(Raised { line, counted: false }) => Err(Refusal::Line(line.into())),
             Err(Raised { line, counted: true }) => {
                 reply.error(&line);
+                self.desk.count_failure(self.own.0);
                 Ok(())
             }
         }
@@ -125,6 +132,13 @@ impl Host for Caller<'_, '_> {
         }
     }
 
+    fn answers_error(&mut self, line: &[u8], counted: bool) {
+        self.answers_error = true;
+        if !counted {
+            self.desk.count_error(&first_word(line));
+        }
+    }
+
     fn knows(&self, name: &[u8]) -> bool {
         self.desk.ctx.registry.knows(name)
     }
@@ -170,8 +184,15 @@ impl<'c> Desk<'c> {
         session.in_script = true;
         let own = (command, args.request());
         let flags = Flags::default();
-        let mut caller =
-            Caller { desk: self, session, journal: Journal::Unit(unit), own, flags, has_written: false };
+        let mut caller = Caller {
+            desk: self,
+            session,
+            journal: Journal::Unit(unit),
+            own,
+            flags,
+            has_written: false,
+            answers_error: false,
+        };
         let outcome = handler(args, &mut caller, reply);
         let Caller { journal: done, .. } = caller;
         session.in_script = false;

@@ -263,6 +263,13 @@ impl Seat {
         }
     }
 
+    /// Counts that a call which was answered has failed.
+    pub fn failed(&self, id: usize) {
+        if let Some(command) = self.commands.get(id) {
+            command.failed.add(1);
+        }
+    }
+
     /// Counts a call that was refused before it ran.
     pub fn rejected(&self, id: usize) {
         if let Some(command) = self.commands.get(id) {

@@ -31,6 +31,9 @@ const DEPTH_MAX: usize = 200;
 /// Bytes that a reply may have: what grows on is a table that holds itself more than once.
 const BYTES_MAX: usize = 512 << 20;
 
+/// The field of an error that was counted already. Scripts of Redis know it.
+pub(super) const COUNTED: &str = "ignore_error_stats_update";
+
 /// A command's reply as a value.
 pub(super) fn read(lua: &Lua, reply: &[u8], proto: Proto) -> Result<Value> {
     let value = match proto {
@@ -49,12 +52,12 @@ pub(super) fn read(lua: &Lua, reply: &[u8], proto: Proto) -> Result<Value> {
     }
 }
 
-/// An error as a value. One that has been counted already says so under a name that scripts of Redis know.
+/// An error as a value.
 pub(super) fn error(lua: &Lua, line: &str, counted: bool) -> Result<Value> {
     let table = lua.create_table_with_capacity(0, 2)?;
     table.raw_set("err", line)?;
     if counted {
-        table.raw_set("ignore_error_stats_update", true)?;
+        table.raw_set(COUNTED, true)?;
     }
     Ok(Value::Table(table))
 }
@@ -138,75 +141,87 @@ fn array<F>(lua: &Lua, items: Vec<F>, convert: fn(&Lua, F) -> Result<Value>) -> 
     Ok(Value::Table(table))
 }
 
-/// Writes what a script returned. `proto` is what it has chosen by redis.setresp.
+/// Where what a script returned is written.
+pub(super) struct Answer<'a, 'r> {
+    /// What it has chosen by redis.setresp.
+    pub(super) proto: Proto,
+    /// The reply.
+    pub(super) reply: &'a mut Reply<'r>,
+    /// Is told of each error in it, and whether that says that it was counted already.
+    pub(super) on_error: &'a mut dyn FnMut(&[u8], bool),
+}
+
+/// Writes what a script returned.
 ///
 /// # Errors
 /// When the value goes on without end. What is written by then must be taken back.
-pub(super) fn write(value: &Value, proto: Proto, reply: &mut Reply<'_>) -> Result<()> {
-    write_nested(value, proto, reply, 0)
+pub(super) fn write(value: &Value, to: &mut Answer<'_, '_>) -> Result<()> {
+    write_nested(value, to, 0)
 }
 
-fn write_nested(value: &Value, proto: Proto, reply: &mut Reply<'_>, depth: usize) -> Result<()> {
-    if depth > DEPTH_MAX || reply.len() > BYTES_MAX {
+fn write_nested(value: &Value, to: &mut Answer<'_, '_>, depth: usize) -> Result<()> {
+    if depth > DEPTH_MAX || to.reply.len() > BYTES_MAX {
         return Err(Error::RuntimeError("reached lua stack limit".to_owned()));
     }
     match value {
-        Value::String(text) => reply.bulk(&text.as_bytes()),
-        Value::Integer(number) => reply.int(*number),
-        Value::Number(number) => reply.int(*number as i64),
-        Value::Boolean(truth) if proto == Proto::Resp3 => reply.bool(*truth),
-        Value::Boolean(true) => reply.int(1),
-        Value::Table(table) => write_table(table, proto, reply, depth)?,
-        _ => reply.null(),
+        Value::String(text) => to.reply.bulk(&text.as_bytes()),
+        Value::Integer(number) => to.reply.int(*number),
+        Value::Number(number) => to.reply.int(*number as i64),
+        Value::Boolean(truth) if to.proto == Proto::Resp3 => to.reply.bool(*truth),
+        Value::Boolean(true) => to.reply.int(1),
+        Value::Table(table) => write_table(table, to, depth)?,
+        _ => to.reply.null(),
     }
     Ok(())
 }
 
-fn write_table(table: &Table, proto: Proto, reply: &mut Reply<'_>, depth: usize) -> Result<()> {
+fn write_table(table: &Table, to: &mut Answer<'_, '_>, depth: usize) -> Result<()> {
     // What a tag means depends on the type of what it names; anything else is an array. Of several tags the first one
     // counts, in the order that Redis has.
     if let Value::String(line) = table.raw_get("err")? {
-        reply.error(&*line.as_bytes());
+        let counted = matches!(table.raw_get(COUNTED)?, Value::Boolean(true));
+        (to.on_error)(&line.as_bytes(), counted);
+        to.reply.error(&*line.as_bytes());
     } else if let Value::String(text) = table.raw_get("ok")? {
-        reply.simple(&*text.as_bytes());
+        to.reply.simple(&*text.as_bytes());
     } else if let Some(number) = number(&table.raw_get("double")?) {
-        reply.double(number);
+        to.reply.double(number);
     } else if let Value::String(digits) = table.raw_get("big_number")? {
         let digits: Vec<u8> =
             digits.as_bytes().iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }).collect();
-        reply.big_number(&String::from_utf8_lossy(&digits));
+        to.reply.big_number(&String::from_utf8_lossy(&digits));
     } else if let Some((text, format)) = verbatim(&table.raw_get("verbatim_string")?)? {
-        reply.verbatim(&format, &text.as_bytes());
+        to.reply.verbatim(&format, &text.as_bytes());
     } else if let Value::Table(map) = table.raw_get("map")? {
-        let place = reply.defer();
+        let place = to.reply.defer();
         let mut count = 0;
         for pair in map.pairs::<Value, Value>() {
             let (key, value) = pair?;
-            write_nested(&key, proto, reply, depth + 1)?;
-            write_nested(&value, proto, reply, depth + 1)?;
+            write_nested(&key, to, depth + 1)?;
+            write_nested(&value, to, depth + 1)?;
             count += 1;
         }
-        reply.close_map(place, count);
+        to.reply.close_map(place, count);
     } else if let Value::Table(set) = table.raw_get("set")? {
-        let place = reply.defer();
+        let place = to.reply.defer();
         let mut count = 0;
         for pair in set.pairs::<Value, Value>() {
-            write_nested(&pair?.0, proto, reply, depth + 1)?;
+            write_nested(&pair?.0, to, depth + 1)?;
             count += 1;
         }
-        reply.close_set(place, count);
+        to.reply.close_set(place, count);
     } else {
-        let place = reply.defer();
+        let place = to.reply.defer();
         let mut count = 0;
         loop {
             let item: Value = table.raw_get(count + 1)?;
             if item.is_nil() {
                 break;
             }
-            write_nested(&item, proto, reply, depth + 1)?;
+            write_nested(&item, to, depth + 1)?;
             count += 1;
         }
-        reply.close_array(place, count);
+        to.reply.close_array(place, count);
     }
     Ok(())
 }

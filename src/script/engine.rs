@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mlua::chunk::ChunkMode;
 use mlua::{Error, Function, HookTriggers, Lua, MultiValue, Result, Table, Value, VmState};
 
+use super::convert::Answer;
 use super::pulse::Pulse;
 use super::sandbox::{self, Refused, Sandbox};
 use super::{Host, Name, Raised, convert};
@@ -72,10 +73,14 @@ impl Engine {
         let mark = reply.mark();
         let ended = self.scripted(&function, keys, args, host).map_err(ours)?;
         match ended {
-            Ended::Returned(value, proto) => convert::write(&value, proto, reply).map_err(|error| {
-                reply.rollback(mark);
-                ours(error)
-            }),
+            Ended::Returned(value, proto) => {
+                let mut on_error = |line: &[u8], counted| host.answers_error(line, counted);
+                let to = &mut Answer { proto, reply, on_error: &mut on_error };
+                convert::write(&value, to).map_err(|error| {
+                    reply.rollback(mark);
+                    ours(error)
+                })
+            }
             Ended::Raised(problem) => Err(raised(name, &problem).map_err(ours)?),
         }
     }
@@ -185,10 +190,7 @@ fn raised(name: &Name, problem: &Value) -> Result<Raised> {
         let number: Option<i64> = problem.raw_get("line")?;
         line.push_str(&format!(", on {source}:{}.", number.unwrap_or(-1)));
     }
-    Ok(Raised {
-        line,
-        counted: problem.raw_get::<Option<bool>>("ignore_error_stats_update")?.unwrap_or(false),
-    })
+    Ok(Raised { line, counted: problem.raw_get::<Option<bool>>(convert::COUNTED)?.unwrap_or(false) })
 }
 
 /// Text as a function whose globals are those that scripts see. Compiled code is not taken: it could do anything.

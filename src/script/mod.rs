@@ -32,6 +32,9 @@ pub trait Host {
     /// Runs a command. Its reply goes to the end of `out`; a refusal is an error reply.
     fn call(&mut self, request: &Request<'_>, proto: Proto, out: &mut Vec<u8>);
 
+    /// What the script returned holds an error, with this line; it may be counted already, as that of a command.
+    fn answers_error(&mut self, line: &[u8], counted: bool);
+
     /// True when there is a command of this name.
     fn knows(&self, name: &[u8]) -> bool;
 }
@@ -236,6 +239,8 @@ mod tests {
         fn call(&mut self, _: &Request<'_>, proto: Proto, out: &mut Vec<u8>) {
             Reply::new(out, proto).ok();
         }
+
+        fn answers_error(&mut self, _: &[u8], _: bool) {}
 
         fn knows(&self, _: &[u8]) -> bool {
             false
