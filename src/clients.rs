@@ -80,6 +80,8 @@ pub struct Client {
     pub protocol: AtomicU32,
     /// Commands queued by MULTI; -1 outside of one.
     pub queued: AtomicI64,
+    /// Bytes of these commands.
+    pub queued_bytes: AtomicU64,
     /// Number of watched keys.
     pub watching: AtomicU32,
     /// The client that is told in its place what to forget; 0 when that is itself, -1 when nobody is told.
@@ -157,6 +159,7 @@ impl Client {
             db: AtomicU32::new(0),
             protocol: AtomicU32::new(2),
             queued: AtomicI64::new(-1),
+            queued_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
             redirect: AtomicI64::new(-1),
             last_command: AtomicU32::new(u32::MAX),
@@ -297,10 +300,10 @@ impl Client {
         self.outbox().writing.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of all its buffers.
+    /// Bytes of all its buffers, and of what it has queued.
     pub fn held_bytes(&self) -> u64 {
         let query: u64 = self.query.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
-        query + self.output() + self.posted_bytes()
+        query + self.output() + self.posted_bytes() + self.queued_bytes.load(Ordering::Relaxed)
     }
 
     fn outbox(&self) -> &Outbox {

@@ -152,3 +152,49 @@ fn a_script_is_refused_before_its_first_write_and_not_between_two() {
         assert!(is_whole, "{words:?} gave {answer}");
     }
 }
+
+#[test]
+fn what_a_client_has_queued_counts_until_it_is_gone() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    let before = used(&mut other);
+    limit(&mut other, 50 * MB as i64);
+    assert_eq!(client.call("MULTI").text(), "OK");
+    let value = vec![b'x'; MB as usize];
+    let answers: Vec<_> =
+        (0..300).map(|_| client.try_call(&[b"SET".as_slice(), b"k", &value]).unwrap().render()).collect();
+    let refused = format!("(error) {OOM}");
+    let queued = answers.iter().take_while(|answer| *answer == "QUEUED").count();
+    assert!((30..60).contains(&queued), "{queued}");
+    // Right at the limit the buffer of the command itself decides, and it is not always full at a look.
+    let count = answers.iter().filter(|answer| **answer == refused).count();
+    assert!(count > 200 && answers[queued] == refused, "{count}");
+    let held = used(&mut other) - before;
+    assert!((queued as u64 * MB..(queued as u64 + 5) * MB).contains(&held), "{held}");
+
+    let list = other.call("CLIENT LIST").text();
+    let figure = |line: &str, name: &str| {
+        let word = line.split(' ').find_map(|word| word.strip_prefix(name)).unwrap();
+        word.parse::<u64>().unwrap()
+    };
+    let line = list.lines().find(|line| line.contains(&format!(" multi={queued} "))).unwrap();
+    let (queue, total) = (figure(line, "multi-mem="), figure(line, "tot-mem="));
+    assert!(queue >= queued as u64 * MB && total > queue, "{line}");
+
+    let aborted = "(error) EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(client.call("EXEC").render(), aborted);
+    assert!(!other.call("CLIENT LIST").text().lines().any(|line| figure(line, "multi-mem=") > 0));
+    assert!(!is_refused(&mut client), "what was queued is gone");
+
+    client.call("MULTI");
+    assert_eq!(client.call("SET k 1").text(), "QUEUED");
+    other.call("CONFIG SET maxmemory 1");
+    let aborted = format!("(error) EXECABORT Transaction discarded because of: {OOM}");
+    assert_eq!(client.call("EXEC").render(), aborted);
+    client.call("MULTI");
+    assert_eq!(client.call("GET k").render(), refused);
+    assert_eq!(client.call("DISCARD").text(), "OK");
+    for line in ["MULTI", "EXEC", "MULTI", "RESET"] {
+        assert!(client.call(line).error().is_none(), "{line} needs no memory");
+    }
+}

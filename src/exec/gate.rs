@@ -6,7 +6,7 @@ use super::context::Context;
 use super::registry::Command;
 use super::script;
 use super::session::Session;
-use super::spec::flag;
+use super::spec::{Run, flag};
 use crate::base::refusal::Refusal;
 use crate::config::Config;
 use crate::resp::reply::Proto;
@@ -97,12 +97,26 @@ const SNAPSHOT_FAILED: Refusal = Refusal::line(
 
 /// With `maxmemory` used up, what may need more is refused.
 #[inline]
-pub(super) fn memory(ctx: &Context, command: &Command, request: &Request<'_>) -> Result<(), Refusal> {
-    if ctx.room.is_limited() && script::may_grow(ctx, command, request) && ctx.is_memory_full_for(request) {
+pub(super) fn memory(
+    ctx: &Context,
+    session: &Session,
+    command: &Command,
+    request: &Request<'_>,
+) -> Result<(), Refusal> {
+    let may_grow = || is_queued(session, command) || script::may_grow(ctx, command, request);
+    if ctx.room.is_limited() && may_grow() && ctx.is_memory_full_for(request) {
         Err(OUT_OF_MEMORY)
     } else {
         Ok(())
     }
+}
+
+/// A queue takes memory, whatever is in it. EXEC is asked for what it will run, and what ends the queue is always let in.
+fn is_queued(session: &Session, command: &Command) -> bool {
+    const ENDS: [&str; 3] = ["discard", "quit", "reset"];
+    session.transaction.is_some()
+        && !matches!(command.spec.run, Run::Exec)
+        && !ENDS.contains(&command.full_name.as_ref())
 }
 
 pub(super) const OUT_OF_MEMORY: Refusal =

@@ -4,6 +4,9 @@
 //! or changes any of them between the first command and the last. A transaction that looks at more than its keys (KEYS,
 //! FLUSHALL, SELECT …) runs while every worker stands still instead.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use smallvec::SmallVec;
 
 use super::commit::{Journal, Unit};
@@ -16,13 +19,15 @@ use super::session::Session;
 use super::spec::{Run, flag};
 use super::{script, tell, wait};
 use crate::base::refusal::Refusal;
+use crate::clients::Client;
 use crate::resp::reply::Reply;
 use crate::resp::request::{OwnedRequest, Request};
 use crate::table::{Locked, Slot};
 
 /// Commands queued by MULTI.
-#[derive(Default)]
 pub struct Transaction {
+    /// Whose they are: others see how many bytes they take, and no longer when they are gone.
+    client: Arc<Client>,
     requests: Vec<OwnedRequest>,
     /// One of its commands was refused when it came, so EXEC will refuse them all.
     aborted: bool,
@@ -37,15 +42,34 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// With no command yet.
+    pub fn new(client: Arc<Client>) -> Self {
+        Transaction {
+            client,
+            requests: Vec::new(),
+            aborted: false,
+            table_wide: false,
+            writes: false,
+            may_write: false,
+            grows: false,
+        }
+    }
+
     /// Adds a command that has passed the gates.
     pub(super) fn queue(&mut self, ctx: &Context, command: &Command, request: &Request<'_>) {
+        if self.aborted {
+            // None of them will run, so none need be kept.
+            return;
+        }
         let reaches_far = matches!(command.spec.run, Run::Scan(_))
             || command.spec.flags & (flag::EVERYTHING | flag::TABLE_WIDE) != 0;
         self.table_wide |= reaches_far;
         self.writes |= command.spec.has(flag::WRITE);
         self.may_write |= script::may_write(ctx, command, request);
         self.grows |= script::may_grow(ctx, command, request);
-        self.requests.push(OwnedRequest::from_request(request));
+        let request = OwnedRequest::from_request(request);
+        self.client.queued_bytes.fetch_add(request.held_bytes() as u64, Ordering::Relaxed);
+        self.requests.push(request);
     }
 
     /// EXEC will refuse.
@@ -66,6 +90,12 @@ impl Transaction {
     /// True when one of its commands may write: what CLIENT PAUSE WRITE holds back.
     pub fn may_write(&self) -> bool {
         self.may_write
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.client.queued_bytes.store(0, Ordering::Relaxed);
     }
 }
 

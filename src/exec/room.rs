@@ -23,9 +23,9 @@ const STEP_PART: u64 = 64;
 const FILLED_IN_NANO: u64 = 8;
 /// The least time in nanoseconds between two looks for the time's sake: so they take a small part of it.
 const PAUSE_MIN: u64 = 1_000_000;
-/// The time in nanoseconds after which the clients' buffers are looked at again. With ten thousand clients that costs more
-/// than the table.
-const CLIENTS_PAUSE: u64 = 10_000_000;
+/// For each client, the time in nanoseconds after which their buffers are looked at again. Ten thousand clients cost more
+/// than the table, and a few next to nothing.
+const CLIENT_PAUSE: u64 = 1_000;
 
 /// The limit and the last look.
 #[derive(Default)]
@@ -138,7 +138,7 @@ impl Context {
         let clients_passed = now.saturating_sub(room.clients_looked_at.load(Relaxed));
         // A command that was in a buffer at the last look may be data by now, and must not count twice.
         let would_refuse = || own <= room.limit.load(Relaxed) && room.is_over(own);
-        if clients_passed >= CLIENTS_PAUSE || would_refuse() {
+        if clients_passed >= CLIENT_PAUSE * self.clients.len() as u64 || would_refuse() {
             self.look_at_clients(now);
         }
         room.used.store(own + room.of_clients.load(Relaxed), Relaxed);

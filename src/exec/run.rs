@@ -291,7 +291,7 @@ impl<'c> Desk<'c> {
         gate::busy(self.turn.is_none(), command)?;
         gate::authentication(session, command)?;
         gate::transaction(session, command)?;
-        gate::memory(self.ctx, command, request)?;
+        gate::memory(self.ctx, session, command, request)?;
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
         gate::disk_works(self.ctx, &self.config, command)?;

@@ -148,6 +148,11 @@ impl OwnedRequest {
         }
     }
 
+    /// Bytes that it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.text.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// The command as a view.
     #[inline]
     #[must_use]

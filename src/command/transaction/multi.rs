@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::base::refusal::Refusal;
+use crate::exec::multi::Transaction;
 use crate::exec::{Args, Context, Effect, Group, Run, Session, Spec, acl, flag};
 use crate::resp::reply::Reply;
 
@@ -33,7 +34,7 @@ fn multi(
     if session.transaction.is_some() {
         return Err(Refusal::err("MULTI calls can not be nested"));
     }
-    session.transaction = Some(Box::default());
+    session.transaction = Some(Box::new(Transaction::new(session.client.clone())));
     session.client.queued.store(0, Ordering::Relaxed);
     reply.ok();
     Ok(Effect::None)

@@ -1,7 +1,7 @@
 //! CLIENT ID, CLIENT INFO, CLIENT LIST [TYPE type | ID id …] — what is known of a connection, on one line.
 //!
 //! The fields and their order are Redis's, because tools cut the line at blanks and equals signs. Some describe buffers
-//! that this server does not have (`argv-mem`, `multi-mem`, `rbs`, `rbp`) and are 0. What other
+//! that this server does not have (`argv-mem`, `rbs`, `rbp`) and are 0. What other
 //! connections show is as of the end of their last turn.
 
 use std::fmt::Write;
@@ -118,14 +118,15 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
     let seconds_since = |then: Millis| now.saturating_sub(then).max(0) / 1000;
     let [waiting, free] = [client.query[0].load(Relaxed), client.query[1].load(Relaxed)];
     let (output, posted) = (client.output(), client.posted_bytes());
-    let memory = size_of::<Client>() as u64 + waiting + free + output + posted;
+    let queued = client.queued_bytes.load(Relaxed);
+    let memory = size_of::<Client>() as u64 + client.held_bytes();
     let [channels, patterns, shards] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
     let command = ctx.registry.by_id(client.last_command.load(Relaxed) as usize);
     // Writing into a string cannot fail.
     let _ = writeln!(
         out,
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={channels} \
-         psub={patterns} ssub={shards} multi={multi} qbuf={waiting} qbuf-free={free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+         psub={patterns} ssub={shards} multi={multi} qbuf={waiting} qbuf-free={free} argv-mem=0 multi-mem={queued} rbs=0 rbp=0 \
          obl={output} oll={pieces} omem={posted} tot-mem={memory} events={events} cmd={cmd} user={user} redir={redirect} resp={resp} \
          watch={watch} lib-name={library} lib-ver={version}",
         id = client.id,
