@@ -149,8 +149,6 @@ pub struct Saves {
     pub last_save: AtomicI64,
     /// False when the last save failed, as far as nobody waited for it: SAVE and SHUTDOWN tell their caller, and stop no writes.
     pub last_save_ok: AtomicBool,
-    /// Saves ordered for which nobody waits (BGSAVE, the `save` points), and that have not begun.
-    background: AtomicU64,
     /// When the `save` points may order the next one, in milliseconds since the start of the process.
     next_save_ms: AtomicU64,
     /// Seconds that the last such save took, -1 before the first.
@@ -182,19 +180,7 @@ impl Saves {
     /// data each attempt keeps the disk busy.
     const PAUSE: Duration = Duration::from_secs(5);
 
-    /// To be called before a save is ordered for which nobody will wait.
-    pub fn order_in_background(&self) {
-        self.background.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// To be called when a save begins: whether it is one for which nobody waits. They are carried out in the order in which
-    /// they came; only an end of the process may overtake them.
-    pub fn begin(&self) -> bool {
-        let one_less = |count: u64| count.checked_sub(1);
-        self.background.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
-    }
-
-    /// What came of a save, and when, since the start of the process.
+    /// What came of a save, and when, since the start of the process. `in_background`: nobody waits for it.
     pub fn note_end(&self, is_ok: bool, in_background: bool, now: Duration) {
         if is_ok || in_background {
             self.last_save_ok.store(is_ok, Ordering::Relaxed);
@@ -218,20 +204,17 @@ mod tests {
         let saves = Saves::default();
         let seconds = Duration::from_secs;
         let is_ok = |saves: &Saves| saves.last_save_ok.load(Ordering::Relaxed);
-        saves.note_end(true, saves.begin(), seconds(1));
-        saves.note_end(false, saves.begin(), seconds(2));
+        saves.note_end(true, false, seconds(1));
+        saves.note_end(false, false, seconds(2));
         assert!(is_ok(&saves) && saves.may_save(seconds(2)));
 
-        saves.order_in_background();
-        let (first, second) = (saves.begin(), saves.begin());
-        assert_eq!((first, second), (true, false));
-        saves.note_end(false, first, seconds(10));
+        saves.note_end(false, true, seconds(10));
         assert!(!is_ok(&saves));
         let due = [10, 14, 15].map(|at| saves.may_save(seconds(at)));
         assert_eq!(due, [false, false, true]);
 
         // Somebody's SAVE shows that the disk is well.
-        saves.note_end(true, second, seconds(11));
+        saves.note_end(true, false, seconds(11));
         assert!(is_ok(&saves) && saves.may_save(seconds(11)));
     }
 }

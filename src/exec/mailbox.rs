@@ -23,6 +23,8 @@ pub enum Order {
     },
     /// Write `dump.rdb`.
     Save {
+        /// Nobody waits for it: a failure has to show in another way than by an answer.
+        in_background: bool,
         /// Answered when it is written.
         done: Done,
     },

@@ -232,8 +232,7 @@ fn save_if_due(ctx: &Context, now: i64) {
     let may_save = !ctx.saves.saving.load(Relaxed) && ctx.saves.may_save(ctx.clock.elapsed());
     if due && may_save && !ctx.loading.is_active() {
         let (done, _) = tokio::sync::oneshot::channel();
-        ctx.saves.order_in_background();
-        ctx.mailbox.post(Order::Save { done });
+        ctx.mailbox.post(Order::Save { in_background: true, done });
     }
 }
 

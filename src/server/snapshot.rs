@@ -30,11 +30,10 @@ pub struct Jobs {
 /// See [`Jobs::load`].
 pub type Load = fn(&Context, &Arc<dyn Storage>, bool) -> Result<(), String>;
 
-/// Writes `dump.rdb`.
-pub fn save(jobs: &Jobs) -> Result<(), String> {
+/// Writes `dump.rdb`. `in_background`: nobody waits for it.
+pub fn save(jobs: &Jobs, in_background: bool) -> Result<(), String> {
     let ctx = &jobs.ctx;
     let began = ctx.clock.unix_ms();
-    let in_background = ctx.saves.begin();
     ctx.saves.saving.store(true, Relaxed);
     ctx.saves.began.store(began / 1000, Relaxed);
     let result = save_to(jobs, &dump_path(ctx));

@@ -39,10 +39,10 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
     let bench = Background::new("snapshot");
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Save { done } => {
+            Order::Save { in_background, done } => {
                 ctx.saves.saving.store(true, Relaxed);
                 let jobs = steward.jobs.clone();
-                bench.run(Box::new(move || answer(Some(done), snapshot::save(&jobs))));
+                bench.run(Box::new(move || answer(Some(done), snapshot::save(&jobs, in_background))));
             }
             Order::SaveJson => {
                 let jobs = steward.jobs.clone();

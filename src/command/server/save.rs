@@ -61,7 +61,7 @@ fn save(_: &mut Args<'_>, ctx: &Context, _: &mut Session, _: &mut Reply<'_>) -> 
         return Err(IN_PROGRESS);
     }
     let (done, result) = oneshot::channel();
-    ctx.mailbox.post(Order::Save { done });
+    ctx.mailbox.post(Order::Save { in_background: false, done });
     Ok(Wait::effect(Until::Job(result), None, saved))
 }
 
@@ -95,8 +95,7 @@ fn bgsave(
     if !planned {
         ctx.saves.saving.store(true, Relaxed);
     }
-    ctx.saves.order_in_background();
-    ctx.mailbox.post(Order::Save { done });
+    ctx.mailbox.post(Order::Save { in_background: true, done });
     reply.simple(if planned { "Background saving scheduled" } else { "Background saving started" });
     Ok(Effect::None)
 }
