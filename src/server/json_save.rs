@@ -23,33 +23,8 @@ struct Counts {
     left_out: u64,
 }
 
-/// Writes the file, if there is to be one.
-pub(super) fn save(jobs: &Jobs) -> Result<(), String> {
-    save_by(jobs, |path| {
-        let file = ReplaceFile::create(&jobs.storage, path)?;
-        let everything = jobs.ctx.turns.everything();
-        let changes = jobs.ctx.stats.sum(|seat| &seat.changes);
-        let cut = jobs.ctx.table.cut().ok_or_else(cut_is_taken)?;
-        drop(everything);
-        write(jobs, &cut, changes, file)
-    })
-}
-
-/// Writes the file while everything stands still already.
-pub(super) fn save_still(jobs: &Jobs) -> Result<(), String> {
-    save_by(jobs, |path| {
-        let file = ReplaceFile::create(&jobs.storage, path)?;
-        let changes = jobs.ctx.stats.sum(|seat| &seat.changes);
-        let cut = jobs.ctx.table.cut().ok_or_else(cut_is_taken)?;
-        write(jobs, &cut, changes, file)
-    })
-}
-
-fn cut_is_taken() -> io::Error {
-    io::Error::other("another snapshot is under way")
-}
-
-fn save_by(jobs: &Jobs, write: impl FnOnce(&Path) -> io::Result<Counts>) -> Result<(), String> {
+/// Writes the file, if there is to be one. `stands_still`: nobody writes meanwhile, as the caller sees to it.
+pub(super) fn save(jobs: &Jobs, stands_still: bool) -> Result<(), String> {
     let ctx = &jobs.ctx;
     let config = ctx.settings.load();
     let Some((file, _)) = config.persistence.json_save.plan() else {
@@ -58,7 +33,7 @@ fn save_by(jobs: &Jobs, write: impl FnOnce(&Path) -> io::Result<Counts>) -> Resu
     };
     let path = config.persistence.dir.join(file);
     let began = ctx.clock.unix_ms();
-    let result = write(&path);
+    let result = write(jobs, &path, stands_still);
     let now = ctx.clock.unix_ms();
     ctx.saves.last_json.store(now / 1000, Relaxed);
     ctx.saves.saving_json.store(false, Relaxed);
@@ -72,10 +47,14 @@ fn save_by(jobs: &Jobs, write: impl FnOnce(&Path) -> io::Result<Counts>) -> Resu
     Ok(())
 }
 
-/// Writes what the cut holds, which `changes` changes had come before.
-fn write(jobs: &Jobs, cut: &Cut<'_>, changes: u64, mut file: ReplaceFile) -> io::Result<Counts> {
+fn write(jobs: &Jobs, path: &Path, stands_still: bool) -> io::Result<Counts> {
     let ctx = &jobs.ctx;
-    let counts = write_cut(cut, ctx.clock.unix_ms(), &mut file)?;
+    let mut file = ReplaceFile::create(&jobs.storage, path)?;
+    let everything = (!stands_still).then(|| ctx.turns.everything());
+    let changes = ctx.stats.sum(|seat| &seat.changes);
+    let cut = ctx.table.cut().ok_or_else(|| io::Error::other("another snapshot is under way"))?;
+    drop(everything);
+    let counts = write_cut(&cut, ctx.clock.unix_ms(), &mut file)?;
     file.commit().map_err(|error| error.error)?;
     ctx.saves.changes_at_json.store(changes + 1, Relaxed);
     Ok(counts)

@@ -46,7 +46,7 @@ pub async fn run(steward: Steward, mut orders: UnboundedReceiver<Order>) -> End 
             }
             Order::SaveJson => {
                 let jobs = steward.jobs.clone();
-                bench.run(Box::new(move || answer(None, json_save::save(&jobs))));
+                bench.run(Box::new(move || answer(None, json_save::save(&jobs, false))));
             }
             Order::Rewrite { done } => {
                 if ctx.saves.rewriting.swap(true, Relaxed) {
@@ -130,7 +130,7 @@ fn save_all(jobs: &Jobs, save: Option<bool>) -> Result<(), String> {
     }
     let wants_snapshot = save.unwrap_or(!ctx.settings.load().persistence.save.is_empty());
     let saved = if wants_snapshot { snapshot::save_still(jobs) } else { Ok(()) };
-    let exported = if save != Some(false) { json_save::save_still(jobs) } else { Ok(()) };
+    let exported = if save != Some(false) { json_save::save(jobs, true) } else { Ok(()) };
     logged.and(saved)?;
     // The JSON file is for others to read, where there is something better to begin with.
     match exported {
