@@ -8,11 +8,10 @@ use super::run::{Desk, skip};
 use super::session::Session;
 use super::spec::{Many, flag};
 use super::{Args, tell, tracking, wait};
-use crate::base::prefetch::AHEAD;
 use crate::base::refusal::Refusal;
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;
-use crate::table::{self, Address, Aim, Entry, Locked};
+use crate::table::{Entry, Locked};
 
 impl<'c> Desk<'c> {
     /// Reads several keys as they are at one time: under their locks, or from copies after these are let go.
@@ -111,14 +110,8 @@ impl<'c> Desk<'c> {
             command.spec.other_db.and_then(|other| other(request)).filter(|&db| db < table.databases());
         let keys = command.spec.key_positions(request);
         let words = keys.iter().map(|key| request.arg(key.index));
-        let here: SmallVec<[Address; AHEAD]> = words.clone().map(|key| table.address(db, key)).collect();
-        if here.len() > 1 {
-            // The memory of all keys is waited for together; one alone is needed at once anyway.
-            let aims: SmallVec<[Aim<'_>; AHEAD]> = here.iter().map(|address| table.aim(*address)).collect();
-            table::look_ahead(&aims);
-        }
+        let here = words.clone().map(|key| table.address(db, key));
         let there = other.into_iter().flat_map(|db| words.clone().map(move |key| table.address(db, key)));
-        Locked::new(table, here.into_iter().chain(there), self.now())
-            .only_reading(command.spec.has(flag::READONLY))
+        Locked::new(table, here.chain(there), self.now()).only_reading(command.spec.has(flag::READONLY))
     }
 }

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::aim::{Aim, look_ahead};
 use super::entry::Entry;
 use super::lapsed::Lapsed;
 use super::latch::MutexGuard;
@@ -10,6 +11,7 @@ use super::stripe::Stripe;
 use super::{Address, Table, wait};
 use crate::base::clock::Millis;
 use crate::base::event;
+use crate::base::prefetch::AHEAD;
 
 /// The stripes of a unit of work. Keys outside of them cannot be reached through it.
 pub struct Locked<'t> {
@@ -33,6 +35,12 @@ impl<'t> Locked<'t> {
     /// other. Where somebody sleeps on one of these keys, what serving it needs is locked as well.
     pub fn new(table: &'t Table, addresses: impl Iterator<Item = Address>, now: Millis) -> Self {
         let mut addresses: SmallVec<[Address; 16]> = addresses.collect();
+        if addresses.len() > 1 {
+            // The memory of all keys is waited for together; one alone is needed at once anyway.
+            let aims: SmallVec<[Aim<'_>; AHEAD]> =
+                addresses.iter().map(|address| table.aim(*address)).collect();
+            look_ahead(&aims);
+        }
         let guards = loop {
             let mut stripes: SmallVec<[u32; 16]> = addresses.iter().map(|address| address.stripe).collect();
             stripes.sort_unstable();
