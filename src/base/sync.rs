@@ -5,9 +5,9 @@
 //! different orders (`log/schedule_tests.rs`). It knows no time: there a wait with a limit ends only when somebody calls.
 
 #[cfg(not(feature = "shuttle"))]
-pub use parking_lot::{Condvar, Mutex};
+pub use parking_lot::{Condvar, Mutex, MutexGuard};
 #[cfg(feature = "shuttle")]
-pub use scheduled::{Condvar, Mutex, spawn};
+pub use scheduled::{Condvar, Mutex, MutexGuard, spawn};
 #[cfg(feature = "shuttle")]
 pub use shuttle::{sync::atomic, thread::JoinHandle};
 #[cfg(not(feature = "shuttle"))]

@@ -91,6 +91,14 @@ impl Peer {
 }
 
 impl Peer {
+    /// Has turns that wait for no sync, so that its worker has more to do than to sync itself (see `exec/sync_here.rs`).
+    pub(super) fn looks_around(&mut self) {
+        for _ in 0..64 {
+            self.send("PING\r\n");
+            self.hears("+PONG\r\n");
+        }
+    }
+
     /// The connection ends, and nothing was said before.
     #[track_caller]
     pub(super) fn is_closed_unanswered(&mut self) {
@@ -106,10 +114,25 @@ impl Peer {
 }
 
 /// A write whose sync is held back, somebody who looks at it, and what both hear once the sync is let go. `ready` is what
-/// the reader hears before.
+/// the reader hears before. The writer's worker syncs itself, or it leaves that to the log's thread.
 fn check(reader: fn(&Served) -> Peer, ready: (&str, &str), write: &str, wrote: &str, look: &str, sees: &str) {
+    for syncs_itself in [true, false] {
+        check_where(syncs_itself, reader, ready, (write, wrote), (look, sees));
+    }
+}
+
+fn check_where(
+    syncs_itself: bool,
+    reader: fn(&Served) -> Peer,
+    ready: (&str, &str),
+    (write, wrote): (&str, &str),
+    (look, sees): (&str, &str),
+) {
     let served = serve();
     let mut writer = Peer::new(served.resp);
+    if !syncs_itself {
+        writer.looks_around();
+    }
     // The first write of a file waits for a sync of the line that opens its section: it is not the one to look at.
     writer.send("SET first 1\r\n");
     writer.hears("+OK\r\n");
@@ -216,6 +239,7 @@ fn who_looks_at_what_is_on_the_device_waits_for_nobody() {
     let stripe = |key: &str| served.ctx.table.address(0, key.as_bytes()).stripe();
     let other = (0..).map(|n| format!("key:{n}")).find(|key| stripe(key) != stripe("first")).unwrap();
     let before = served.ctx.log.written();
+    writer.looks_around();
     served.disk.hold_syncs(true);
     writer.send(&format!("SET {other} v\r\n"));
     while served.ctx.log.written() == before {

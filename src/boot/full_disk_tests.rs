@@ -124,6 +124,7 @@ fn looks_under_way_are_refused_when_the_sync_fails() {
     let mut writers = [0; 2].map(|_| resp(&served));
     writers[0].send("SET stuck 1\r\n");
     writers[0].hears("+OK\r\n");
+    writers[0].looks_around();
     served.disk.hold_syncs(true);
     for (writer, write) in
         writers.iter_mut().zip([format!("SET {other} 1\r\n"), "SET stuck 2\r\n".to_owned()])
@@ -160,4 +161,21 @@ fn looks_under_way_are_refused_when_the_sync_fails() {
     reader.hears("$-1\r\n");
     // It did something else as well, which no refusal may deny.
     mover.is_closed_unanswered();
+}
+
+/// The worker syncs itself, and that fails.
+#[test]
+fn who_waits_for_a_sync_that_fails_is_not_answered() {
+    let served = serve();
+    let mut writer = resp(&served);
+    writer.send("SET k 1\r\n");
+    writer.hears("+OK\r\n");
+    served.disk.inject(Fault { operation: Operation::Sync, nth: 1, errno: EIO, sticky: true, short: 0 });
+    writer.send("SET k 2\r\n");
+    writer.is_closed_unanswered();
+    let mut reader = resp(&served);
+    reader.send("GET k\r\n");
+    reader.hears(REFUSED);
+    reader.send("SET other 1\r\n");
+    reader.hears("-MISCONF Errors writing to the AOF file");
 }

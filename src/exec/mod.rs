@@ -34,6 +34,7 @@ pub mod script;
 pub mod session;
 pub mod sleep;
 pub mod spec;
+mod sync_here;
 pub mod tell;
 pub mod tracking;
 pub mod turn;

@@ -3,8 +3,8 @@
 //!
 //! Whoever has run commands waits here before answering. All who run commands on one thread share a [`Flusher`]: its task
 //! is polled after everyone who was ready at the same time, so that one write to the log serves them all. Where the device
-//! is to be waited for, the log knows one waiter a thread: the flusher, which wakes all whose record is safe. So a sync
-//! costs a thread one wake-up, however many connections it serves.
+//! is to be waited for, the flusher syncs the log itself ([`SyncHere`]), or is the one waiter that the log knows of the thread,
+//! and then wakes all whose record is safe. So a sync costs a thread one wake-up at most, however many connections it serves.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::context::Context;
+use super::sync_here::SyncHere;
 use crate::config::AppendFsync;
 use crate::log::{LogFault, Seq};
 
@@ -175,10 +176,15 @@ impl Flusher {
     }
 
     async fn sync_for_all(&self, ctx: &Context) {
+        let turns = &ctx.stats.seat(self.seat).turns;
+        let mut here = SyncHere::default();
         loop {
             self.sync.notified().await;
-            while let Some(first) = self.first_to_sync() {
+            while let Some((first, waiting)) = self.first_to_sync() {
                 // A fault is what those who are woken find out for themselves.
+                if here.is_wise(waiting, turns.get()) {
+                    sync_unless_busy(ctx, &mut here);
+                }
                 let failed = durable(ctx, first).await.is_err();
                 let upto = if failed { Seq::MAX } else { ctx.log.durable() };
                 let due: Vec<_> = self.state.lock().syncing.extract_if(.., |(seq, _)| *seq <= upto).collect();
@@ -187,12 +193,13 @@ impl Flusher {
         }
     }
 
-    /// The lowest number that somebody waits for. None when nobody does, so that whoever comes next has to call.
-    fn first_to_sync(&self) -> Option<Seq> {
+    /// The lowest number that somebody waits for, and how many wait. None when nobody does, so that whoever comes next has
+    /// to call.
+    fn first_to_sync(&self) -> Option<(Seq, usize)> {
         let mut state = self.state.lock();
         let first = state.syncing.iter().map(|(seq, _)| *seq).min();
         state.is_announced = first.is_some();
-        first
+        first.map(|first| (first, state.syncing.len()))
     }
 
     /// Comes back when what a turn did, and what it saw, can be told.
@@ -260,6 +267,14 @@ impl Flusher {
     fn ask_for_flush(&self, state: &mut State, seq: Seq) {
         state.wanted = state.wanted.max(seq);
         self.flush.notify_one();
+    }
+}
+
+/// Syncs the log on this thread, unless another one is at it. What came of it the log tells.
+fn sync_unless_busy(ctx: &Context, here: &mut SyncHere) {
+    let began = ctx.clock.elapsed();
+    if ctx.log.sync_unless_busy().is_some() {
+        here.took(ctx.clock.elapsed() - began);
     }
 }
 

@@ -31,8 +31,11 @@ fn write(log: &Log, table: &Table, key: &str) -> Seq {
 }
 
 /// As a worker does with `appendfsync always`: it comes back when the record is on the device.
-fn wait_for_device(log: &Log, seq: Seq) {
+fn wait_for_device(log: &Log, seq: Seq, syncs_itself: bool) {
     log.flush(seq, NOW).unwrap();
+    if syncs_itself {
+        log.sync_unless_busy().transpose().unwrap();
+    }
     while log.durable() < seq {
         let (sender, receiver) = mpsc::channel();
         log.on_durable(seq, Box::new(move || sender.send(()).unwrap()));
@@ -54,7 +57,7 @@ fn writers(log: &Arc<Log>, table: &Table) -> Vec<thread::JoinHandle<()>> {
         thread::spawn(move || {
             for _ in 0..UNITS {
                 let seq = write(&log, &table, &format!("k{n}"));
-                wait_for_device(&log, seq);
+                wait_for_device(&log, seq, n > 0);
             }
         })
     };

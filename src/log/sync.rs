@@ -18,7 +18,7 @@ use super::record::Seq;
 use super::writer::{Fsync, Log};
 use crate::base::clock::Clock;
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
-use crate::base::sync::{Condvar, JoinHandle, Mutex, spawn};
+use crate::base::sync::{Condvar, JoinHandle, Mutex, MutexGuard, spawn};
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// While the disk is full a write is tried again this often, so that service resumes soon after there is room.
@@ -28,6 +28,9 @@ const PERIODS_PER_SYNC_IN_NEVER: u32 = 30;
 
 /// How often what is kept of the history is looked through.
 const PERIODS_PER_TRIM: u32 = 60;
+
+/// The right to sync.
+type Turn<'a> = MutexGuard<'a, ()>;
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -122,16 +125,29 @@ impl Log {
     /// Syncs everything written so far and returns up to which number that reaches. Callers that come while
     /// one runs share the next.
     pub fn sync(&self) -> Result<Seq, LogFault> {
-        let result = self.sync_written();
+        let target = self.written();
+        self.sync_in_turn(&self.sync_turn.lock(), target)
+    }
+
+    /// The same on the thread that a reply waits on; `None` while another thread syncs, as then the log's own does well to
+    /// do the next one, too.
+    pub fn sync_unless_busy(&self) -> Option<Result<Seq, LogFault>> {
+        let target = self.written();
+        let turn = self.sync_turn.try_lock()?;
+        self.attend();
+        Some(self.sync_in_turn(&turn, target))
+    }
+
+    fn sync_in_turn(&self, turn: &Turn<'_>, target: Seq) -> Result<Seq, LogFault> {
+        let result = self.sync_written(turn, target);
         if result.is_err() {
             self.waiters.wake_all();
         }
         result
     }
 
-    fn sync_written(&self) -> Result<Seq, LogFault> {
-        let target = self.written();
-        let _turn = self.sync_turn.lock();
+    /// Syncs, while it is the caller's turn, what has been written, unless somebody has done so up to `target` meanwhile.
+    fn sync_written(&self, _turn: &Turn<'_>, target: Seq) -> Result<Seq, LogFault> {
         self.sticky_fault()?;
         self.counters.unsynced_since_ms.store(0, Ordering::Relaxed);
         if self.durable() >= target {
