@@ -202,13 +202,20 @@ impl Flusher {
         first.map(|first| (first, state.syncing.len()))
     }
 
+    /// Whether what a turn did, and what it saw, can be told now.
+    pub fn is_safe(&self, ctx: &Context, need: Need) -> bool {
+        match waits_for_device(ctx) {
+            true => ctx.log.durable() >= need.durable(),
+            false => ctx.log.written() >= need.own,
+        }
+    }
+
     /// Comes back when what a turn did, and what it saw, can be told.
     ///
     /// # Errors
     /// When the log cannot get there; then the turn must not be answered.
     pub async fn make_safe(&self, ctx: &Context, need: Need) -> Result<(), NotSafe> {
-        let is_always = ctx.log.is_on() && ctx.settings.load().persistence.appendfsync == AppendFsync::Always;
-        if !is_always || cfg!(feature = "canary-ack-before-sync") {
+        if !waits_for_device(ctx) {
             return if ctx.log.written() >= need.own { Ok(()) } else { self.flushed(ctx, need.own).await };
         }
         let seq = need.durable();
@@ -268,6 +275,12 @@ impl Flusher {
         state.wanted = state.wanted.max(seq);
         self.flush.notify_one();
     }
+}
+
+fn waits_for_device(ctx: &Context) -> bool {
+    !cfg!(feature = "canary-ack-before-sync")
+        && ctx.log.is_on()
+        && ctx.settings.load().persistence.appendfsync == AppendFsync::Always
 }
 
 /// Syncs the log on this thread, unless another one is at it. What came of it the log tells.

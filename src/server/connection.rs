@@ -6,12 +6,14 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll};
 
+use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
@@ -40,8 +42,14 @@ const OUTPUT_MAX: usize = 1024 * 1024;
 const READ_AHEAD_MIN: usize = 16 * 1024;
 
 /// A socket that can leave its runtime.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
+pub(super) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + 'static {
     fn into_socket(self) -> io::Result<Socket>;
+
+    /// Sends what the socket takes at once. Nearly always that is all, so the runtime, which would look first whether the
+    /// socket is ready, is asked only when it was not.
+    fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
+    }
 }
 
 impl Stream for tokio::net::TcpStream {
@@ -225,11 +233,47 @@ impl<S: Stream> Connection<S> {
         if self.session.client.has_posted() {
             return Ok(Stop::Woken);
         }
-        poll_fn(|task| match self.poll_turn(task, out) {
+        poll_fn(|task| match self.poll_turns(task, out) {
             Poll::Pending => self.session.client.poll_woken(task).map(|()| Ok(Stop::Woken)),
             stop => stop,
         })
         .await
+    }
+
+    /// Turn after turn, as long as there is input and nothing but the answer is to be done after one, as is the rule.
+    fn poll_turns(&mut self, task: &mut Task<'_>, out: &mut Vec<u8>) -> Poll<io::Result<Stop>> {
+        loop {
+            let stop = self.poll_turn(task, out);
+            match stop {
+                Poll::Ready(Ok(Stop::NeedsInput)) if self.answer_now(out) => {}
+                Poll::Pending => {
+                    // Whoever waits for input holds no buffer.
+                    self.worker.give_buffer(std::mem::take(out));
+                    return Poll::Pending;
+                }
+                stop => return stop,
+            }
+            if self.worker.load.is_to_give() {
+                return Poll::Ready(Ok(Stop::NeedsInput));
+            }
+        }
+    }
+
+    /// Answers a turn if that can be done at once and nothing else is to be done; else leaves `out` to be dealt with.
+    fn answer_now(&mut self, out: &mut Vec<u8>) -> bool {
+        let Session { client, need, looks, closing, .. } = &mut *self.session;
+        if *closing || client.has_posted() || client.is_killed() {
+            return false;
+        }
+        if !self.worker.flusher.is_safe(&self.worker.ctx, *need) {
+            return false;
+        }
+        let pipe = Pipe { worker: &self.worker, client };
+        if !pipe.write_now(&self.stream, out) {
+            return false;
+        }
+        (*need, *looks) = Default::default();
+        true
     }
 
     /// Sleeps for a command, whose reply is then in `out`.

@@ -157,6 +157,22 @@ impl Pipe<'_> {
         }
     }
 
+    /// Writes all of it if the socket takes that at once. Else what it has not taken, or has failed to take, is left in
+    /// `out`.
+    pub(super) fn write_now(&self, stream: &impl Stream, out: &mut Vec<u8>) -> bool {
+        if out.is_empty() {
+            return true;
+        }
+        let taken = stream.send_now(out).unwrap_or(0);
+        self.note_output(taken);
+        if taken < out.len() {
+            out.drain(..taken);
+            return false;
+        }
+        out.clear();
+        true
+    }
+
     /// Writes all of it. While the socket takes nothing, what the client sends gets in line `behind` what is not run yet: one
     /// that sends everything before it reads anything would else wait for us as we for it. True if that has happened.
     pub(super) async fn write(
@@ -168,23 +184,23 @@ impl Pipe<'_> {
         if out.is_empty() {
             return Ok(false);
         }
-        // Nearly always the socket takes all at once.
-        let taken = poll_fn(|task| match Pin::new(&mut *stream).poll_write(task, out) {
-            Poll::Pending => Poll::Ready(Ok(0)),
-            ready => ready,
-        });
-        let taken = taken.await?;
+        // Nearly always the socket takes all at once. What is wrong with it is told when it is asked again.
+        let taken = stream.send_now(out).unwrap_or(0);
         let has_read = match taken < out.len() {
             true => Box::pin(self.write_on(stream, &out[taken..], behind)).await?,
             false => false,
         };
-        count_traffic(self.client, 1, out.len());
-        let seat = self.worker.ctx.stats.seat(self.worker.seat);
-        seat.bytes_out.add(out.len() as u64);
-        if self.client.has_flag(flag::REPLICA) {
-            seat.bytes_to_replicas.add(out.len() as u64);
-        }
+        self.note_output(out.len());
         Ok(has_read)
+    }
+
+    fn note_output(&self, count: usize) {
+        count_traffic(self.client, 1, count);
+        let seat = self.worker.ctx.stats.seat(self.worker.seat);
+        seat.bytes_out.add(count as u64);
+        if self.client.has_flag(flag::REPLICA) {
+            seat.bytes_to_replicas.add(count as u64);
+        }
     }
 
     /// Writes to a socket that takes nothing, or not all, at once.

@@ -62,10 +62,16 @@ impl Load {
         self.to_move.store(connections, Ordering::Relaxed);
     }
 
+    /// Whether a connection shall move.
+    #[inline]
+    pub(super) fn is_to_give(&self) -> bool {
+        self.to_move.load(Ordering::Relaxed) > 0
+    }
+
     /// True once for each connection that shall move.
     #[inline]
     pub(super) fn takes_leave(&self) -> bool {
-        self.to_move.load(Ordering::Relaxed) > 0
+        self.is_to_give()
             && self
                 .to_move
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
