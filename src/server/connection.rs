@@ -6,19 +6,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context as Task, Poll};
-
-use rustix::net::SendFlags;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::io::poll_read_buf;
+use std::task::{Context as Task, Poll, ready};
 
 use super::pipe::{Pipe, Sleep};
-use super::worker::{Passenger, Socket, Worker};
+use super::wire::Wire;
+use super::worker::{Passenger, Worker};
 use crate::base::clock::Millis;
 use crate::base::prefetch::AHEAD;
 use crate::clients::{Client, flag};
@@ -41,33 +36,10 @@ const OUTPUT_MAX: usize = 1024 * 1024;
 /// a client announces costs nothing, only what it sends.
 const READ_AHEAD_MIN: usize = 16 * 1024;
 
-/// A socket that can leave its runtime.
-pub(super) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + 'static {
-    fn into_socket(self) -> io::Result<Socket>;
-
-    /// Sends what the socket takes at once. Nearly always that is all, so the runtime, which would look first whether the
-    /// socket is ready, is asked only when it was not.
-    fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
-    }
-}
-
-impl Stream for tokio::net::TcpStream {
-    fn into_socket(self) -> io::Result<Socket> {
-        Ok(Socket::Tcp(self.into_std()?))
-    }
-}
-
-impl Stream for tokio::net::UnixStream {
-    fn into_socket(self) -> io::Result<Socket> {
-        Ok(Socket::Unix(self.into_std()?))
-    }
-}
-
 /// What it holds while nothing comes is what ten thousand idle ones cost: the buffers of a turn are the worker's, and what is
 /// seldom waited for is waited for in a future of its own.
-pub(super) struct Connection<S> {
-    stream: S,
+pub(super) struct Connection {
+    wire: Wire,
     worker: Rc<Worker>,
     session: Box<Session>,
     /// None while all that came has been run.
@@ -120,10 +92,10 @@ impl Stop {
     }
 }
 
-impl<S: Stream> Connection<S> {
+impl Connection {
     /// A connection in its worker's care.
     pub(super) fn new(
-        stream: S,
+        wire: Wire,
         worker: Rc<Worker>,
         client: Arc<Client>,
         session: Option<Box<Session>>,
@@ -133,7 +105,7 @@ impl<S: Stream> Connection<S> {
             client.set_flag(flag::STRANGER, !authenticated);
             Box::new(Session::new(client, authenticated))
         });
-        Connection { stream, worker, session, unrun: None }
+        Connection { wire, worker, session, unrun: None }
     }
 
     /// Serves it until either side ends it, or until it shall move to another worker and is handed back to `ended`.
@@ -153,7 +125,7 @@ impl<S: Stream> Connection<S> {
     /// It ends here, or goes to another worker.
     fn end(mut self, outcome: io::Result<End>) -> io::Result<Option<Passenger>> {
         let socket = match outcome {
-            Ok(End::Moved) => self.stream.into_socket().map(Some),
+            Ok(End::Moved) => self.wire.into_socket().map(Some),
             outcome => outcome.map(|_| None),
         };
         match socket {
@@ -218,7 +190,7 @@ impl<S: Stream> Connection<S> {
                     pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
                 }
                 let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
-                let has_read = pipe.write(&mut self.stream, &out, behind).await?;
+                let has_read = pipe.write(&self.wire, &out, behind).await?;
                 if has_read && matches!(stop, Stop::NeedsInput | Stop::Woken) {
                     stop = Stop::MoreToRun;
                 }
@@ -269,7 +241,7 @@ impl<S: Stream> Connection<S> {
             return false;
         }
         let pipe = Pipe { worker: &self.worker, client };
-        if !pipe.write_now(&self.stream, out) {
+        if !pipe.write_now(&self.wire, out) {
             return false;
         }
         (*need, *looks) = Default::default();
@@ -286,14 +258,14 @@ impl<S: Stream> Connection<S> {
         let behind = (!matches!(wait.until, Until::Job(_))).then_some(&mut self.unrun);
         let pipe = Pipe { worker: &self.worker, client: &self.session.client.clone() };
         let asleep = sleep::sleep(&self.worker.ctx, &mut self.session, wait, out);
-        pipe.deliver_until(asleep, &mut self.stream, behind).await
+        pipe.deliver_until(asleep, &self.wire, behind).await
     }
 
     /// Sends a replica its snapshot. What it is to hear after it gathers meanwhile.
     async fn send_snapshot(&mut self, pieces: Pieces) -> io::Result<()> {
         let ctx = &self.worker.ctx;
         let pipe = Pipe { worker: &self.worker, client: &self.session.client };
-        pipe.send_pieces(pieces, &mut self.stream).await?;
+        pipe.send_pieces(pieces, &self.wire).await?;
         ctx.replicas.loaded(&self.session.client, ctx.clock.unix_ms());
         tracing::info!(replica = self.session.client.address, "a replica was sent its snapshot");
         Ok(())
@@ -303,7 +275,7 @@ impl<S: Stream> Connection<S> {
     async fn pause(&mut self, until: Millis) -> io::Result<Sleep> {
         let pipe = Pipe { worker: &self.worker, client: &self.session.client };
         let paused = sleep::pause(&self.worker.ctx, &self.session.client, until);
-        pipe.deliver_until(paused, &mut self.stream, Some(&mut self.unrun)).await
+        pipe.deliver_until(paused, &self.wire, Some(&mut self.unrun)).await
     }
 
     /// Reads once and runs every complete command.
@@ -313,26 +285,17 @@ impl<S: Stream> Connection<S> {
             // The command under way needs more: straight into its own buffer.
             let room = READ_AHEAD_MIN.max(bytes.len());
             bytes.reserve((*lacking).clamp(READ_AHEAD_MIN, room));
-            let count = match poll_read_buf(Pin::new(&mut self.stream), task, bytes) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Stop::EndOfInput)),
-                Poll::Ready(Ok(count)) => count,
-            };
-            self.note_input(count);
+            match ready!(self.wire.poll_read_behind(task, bytes))? {
+                0 => return Poll::Ready(Ok(Stop::EndOfInput)),
+                count => self.note_input(count),
+            }
             return Poll::Ready(Ok(self.run_unrun(out)));
         }
         let mut buffer = worker.read_buffer.borrow_mut();
-        let mut read = ReadBuf::new(&mut buffer);
-        match Pin::new(&mut self.stream).poll_read(task, &mut read) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Ready(Ok(())) => {}
-        }
-        let bytes = read.filled();
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(Stop::EndOfInput));
-        }
+        let bytes = match ready!(self.wire.poll_read(task, &mut buffer))? {
+            0 => return Poll::Ready(Ok(Stop::EndOfInput)),
+            count => &buffer[..count],
+        };
         self.note_input(bytes.len());
         let mut parser = RequestParser::new();
         let Ran { consumed, lacking, stop } = self.run_commands(bytes, &mut parser, out);
@@ -514,7 +477,7 @@ mod tests {
     /// ten thousand times.
     #[test]
     fn an_idle_connection_is_small() {
-        let task = size_of_what_it_makes(|it: Connection<tokio::net::TcpStream>| it.serve(|_| ()));
+        let task = size_of_what_it_makes(|it: Connection| it.serve(|_| ()));
         assert!(task <= 280, "its task has {task} bytes");
         let (session, client) = (size_of::<Session>(), size_of::<Client>());
         assert!(session <= 136, "its session has {session} bytes");

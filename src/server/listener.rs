@@ -12,7 +12,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Typ
 use tokio::net::{TcpListener, UnixListener};
 
 use super::balance;
-use super::worker::{Handle, Passenger, Socket};
+use super::wire::Socket;
+use super::worker::{Handle, Passenger};
 use crate::clients::{Arrival, is_local};
 use crate::exec::Context;
 use crate::log::storage::set_permissions;
@@ -165,11 +166,7 @@ fn admit(socket: Socket, arrival: Arrival, ctx: &Context, workers: &[Handle]) {
 
 /// Tells the peer why and closes. A peer that does not take the few bytes at once is not waited for.
 fn turn_away(socket: &Socket, why: &[u8]) {
-    use std::io::Write;
-    let _ = match socket {
-        Socket::Tcp(stream) => (&*stream).write(why),
-        Socket::Unix(stream) => (&*stream).write(why),
-    };
+    let _ = socket.send_now(why);
 }
 
 async fn rest_after(error: io::Error) {

@@ -9,6 +9,7 @@ mod pipe;
 mod reclaim;
 pub mod snapshot;
 pub mod steward;
+mod wire;
 mod worker;
 
 use std::io;

@@ -2,14 +2,13 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
-
-use super::connection::{Stream, Unrun};
+use super::connection::Unrun;
+use super::wire::Wire;
 use super::worker::Worker;
 use crate::clients::{Client, flag};
 use crate::exec::outage;
@@ -67,7 +66,7 @@ impl Pipe<'_> {
     pub(super) async fn deliver_until(
         &self,
         sleep: impl Future<Output = ()>,
-        stream: &mut impl Stream,
+        wire: &Wire,
         mut behind: Option<&mut Option<Box<Unrun>>>,
     ) -> io::Result<Sleep> {
         let mut sleep = pin!(sleep);
@@ -79,10 +78,10 @@ impl Pipe<'_> {
                     let mut posted = Vec::new();
                     self.client.take_posted(&mut posted);
                     self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
-                    self.write(stream, &posted, None).await?;
+                    self.write(wire, &posted, None).await?;
                 }
                 is_there = poll_fn(|task| match &mut behind {
-                    Some(unrun) => self.poll_behind(task, stream, unrun),
+                    Some(unrun) => self.poll_behind(task, wire, unrun),
                     None => Poll::Pending,
                 }) => {
                     if !is_there? {
@@ -97,16 +96,14 @@ impl Pipe<'_> {
     fn poll_behind(
         &self,
         task: &mut Task<'_>,
-        stream: &mut impl Stream,
+        wire: &Wire,
         unrun: &mut Option<Box<Unrun>>,
     ) -> Poll<io::Result<bool>> {
         let mut buffer = self.worker.read_buffer.borrow_mut();
-        let mut read = ReadBuf::new(&mut buffer);
-        ready!(Pin::new(stream).poll_read(task, &mut read))?;
-        let bytes = read.filled();
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(false));
-        }
+        let bytes = match ready!(wire.poll_read(task, &mut buffer))? {
+            0 => return Poll::Ready(Ok(false)),
+            count => &buffer[..count],
+        };
         self.note_input(bytes.len());
         let unrun = unrun.get_or_insert_default();
         unrun.bytes.extend_from_slice(bytes);
@@ -131,7 +128,7 @@ impl Pipe<'_> {
     }
 
     /// Sends what a replica is to have before the stream. While there is nothing to send it is told that we are alive.
-    pub(super) async fn send_pieces(&self, mut pieces: Pieces, stream: &mut impl Stream) -> io::Result<()> {
+    pub(super) async fn send_pieces(&self, mut pieces: Pieces, wire: &Wire) -> io::Result<()> {
         let mut is_begun = false;
         loop {
             let piece = tokio::select! {
@@ -142,14 +139,14 @@ impl Pipe<'_> {
             };
             match piece {
                 Some(Piece::Line(line)) => {
-                    self.write(stream, &line, None).await?;
+                    self.write(wire, &line, None).await?;
                 }
                 Some(Piece::Payload(bytes)) => {
                     if !std::mem::replace(&mut is_begun, true) {
                         // The snapshot may show what is not yet as safe as `appendfsync` wants it.
                         self.make_safe(Need::of_everything(&self.worker.ctx)).await?;
                     }
-                    self.write(stream, &bytes, None).await?;
+                    self.write(wire, &bytes, None).await?;
                 }
                 Some(Piece::End) => return Ok(()),
                 None => return Err(io::Error::other("the replica's snapshot could not be made")),
@@ -159,11 +156,11 @@ impl Pipe<'_> {
 
     /// Writes all of it if the socket takes that at once. Else what it has not taken, or has failed to take, is left in
     /// `out`.
-    pub(super) fn write_now(&self, stream: &impl Stream, out: &mut Vec<u8>) -> bool {
+    pub(super) fn write_now(&self, wire: &Wire, out: &mut Vec<u8>) -> bool {
         if out.is_empty() {
             return true;
         }
-        let taken = stream.send_now(out).unwrap_or(0);
+        let taken = wire.socket().send_now(out).unwrap_or(0);
         self.note_output(taken);
         if taken < out.len() {
             out.drain(..taken);
@@ -177,7 +174,7 @@ impl Pipe<'_> {
     /// that sends everything before it reads anything would else wait for us as we for it. True if that has happened.
     pub(super) async fn write(
         &self,
-        stream: &mut impl Stream,
+        wire: &Wire,
         out: &[u8],
         behind: Option<&mut Option<Box<Unrun>>>,
     ) -> io::Result<bool> {
@@ -185,9 +182,9 @@ impl Pipe<'_> {
             return Ok(false);
         }
         // Nearly always the socket takes all at once. What is wrong with it is told when it is asked again.
-        let taken = stream.send_now(out).unwrap_or(0);
+        let taken = wire.socket().send_now(out).unwrap_or(0);
         let has_read = match taken < out.len() {
-            true => Box::pin(self.write_on(stream, &out[taken..], behind)).await?,
+            true => Box::pin(self.write_on(wire, &out[taken..], behind)).await?,
             false => false,
         };
         self.note_output(out.len());
@@ -206,7 +203,7 @@ impl Pipe<'_> {
     /// Writes to a socket that takes nothing, or not all, at once.
     async fn write_on(
         &self,
-        stream: &mut impl Stream,
+        wire: &Wire,
         out: &[u8],
         mut behind: Option<&mut Option<Box<Unrun>>>,
     ) -> io::Result<bool> {
@@ -216,7 +213,7 @@ impl Pipe<'_> {
             // A killed client is ended even while it does not read.
             let step = tokio::select! {
                 biased;
-                step = poll_fn(|task| self.poll_step(task, stream, left, &mut behind)) => step?,
+                step = poll_fn(|task| self.poll_step(task, wire, left, &mut behind)) => step?,
                 () = self.client.killed() => return Err(io::ErrorKind::ConnectionAborted.into()),
             };
             match step {
@@ -238,16 +235,16 @@ impl Pipe<'_> {
     fn poll_step(
         &self,
         task: &mut Task<'_>,
-        stream: &mut impl Stream,
+        wire: &Wire,
         out: &[u8],
         behind: &mut Option<&mut Option<Box<Unrun>>>,
     ) -> Poll<io::Result<Step>> {
-        if let Poll::Ready(written) = Pin::new(&mut *stream).poll_write(task, out) {
+        if let Poll::Ready(written) = wire.poll_write(task, out) {
             return Poll::Ready(written.map(Step::Wrote));
         }
         match behind {
             Some(unrun) if self.has_room(unrun) => {
-                let is_there = ready!(self.poll_behind(task, stream, unrun))?;
+                let is_there = ready!(self.poll_behind(task, wire, unrun))?;
                 Poll::Ready(Ok(if is_there { Step::Read } else { Step::EndOfInput }))
             }
             _ => Poll::Pending,

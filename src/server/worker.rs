@@ -13,7 +13,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
-use super::connection::{Connection, Stream, take_leave};
+use super::connection::{Connection, take_leave};
+use super::wire::{Socket, Wire};
 use crate::clients::Client;
 use crate::exec::safety::Flusher;
 use crate::exec::{Context, Session};
@@ -29,12 +30,6 @@ const STACK_BYTES: usize = 8 << 20;
 const SPARE_BUFFERS_MAX: usize = 64;
 /// An output buffer larger than this is not kept.
 const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;
-
-/// A socket that was accepted and admitted, on its way to a worker.
-pub(super) enum Socket {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
-}
 
 /// A connection on its way to a worker: new, or moved from another with its session.
 pub(super) struct Passenger {
@@ -171,11 +166,7 @@ async fn work(worker: Rc<Worker>, mut arrivals: mpsc::UnboundedReceiver<Passenge
     tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx).await });
     while let Some(passenger) = arrivals.recv().await {
         let Passenger { socket, client, session } = passenger;
-        let stay = Stay { worker: worker.clone(), client };
-        match socket {
-            Socket::Tcp(stream) => stay.begin(tokio::net::TcpStream::from_std(stream), session),
-            Socket::Unix(stream) => stay.begin(tokio::net::UnixStream::from_std(stream), session),
-        }
+        Stay { worker: worker.clone(), client }.begin(Wire::new(socket), session);
     }
 }
 
@@ -186,11 +177,11 @@ struct Stay {
 }
 
 impl Stay {
-    fn begin<S: Stream>(self, stream: io::Result<S>, session: Option<Box<Session>>) {
-        match stream {
-            Ok(stream) => {
+    fn begin(self, wire: io::Result<Wire>, session: Option<Box<Session>>) {
+        match wire {
+            Ok(wire) => {
                 let (worker, client) = (self.worker.clone(), self.client.clone());
-                let connection = Connection::new(stream, worker, client, session);
+                let connection = Connection::new(wire, worker, client, session);
                 tokio::task::spawn_local(connection.serve(move |outcome| self.end(outcome)));
             }
             Err(fault) => {
