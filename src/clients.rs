@@ -206,6 +206,11 @@ impl Client {
         self.wake.wake();
     }
 
+    /// Has its connection look what there is to do.
+    pub fn nudge(&self) {
+        self.wake.wake();
+    }
+
     /// True when the connection is to end.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)

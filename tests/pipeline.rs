@@ -260,3 +260,36 @@ fn who_ends_its_input_before_it_reads_is_answered_to_the_end() {
         assert_eq!(client.read().expect("a reply").text().len(), 500_000);
     }
 }
+
+/// A client asks until its socket takes no more answers, and gets the rest when it reads.
+#[test]
+fn what_the_socket_does_not_take_is_sent_when_it_is_read() {
+    let server = Server::start(&[]);
+    let mut control = server.client();
+    control.call(&format!("SET big {}", "x".repeat(12_000)));
+    let reply = "$12000\r\n".len() + 12_000 + "\r\n".len();
+    let mut client = server.client();
+    let id = client.call("CLIENT ID").render().replace("(integer) ", "");
+    let mut sent = move || -> usize {
+        let line = control.call(&format!("CLIENT LIST ID {id}")).text();
+        let field = line.split(' ').find_map(|field| field.strip_prefix("tot-net-out=")).map(str::to_owned);
+        field.and_then(|bytes| bytes.parse().ok()).expect("a number")
+    };
+    let (before, mut questions) = (sent(), 0);
+    let is_answered = |questions: usize, sent: &mut dyn FnMut() -> usize| {
+        let until = Instant::now() + Duration::from_millis(100);
+        while sent() < before + questions * reply {
+            if Instant::now() > until {
+                return false;
+            }
+        }
+        true
+    };
+    while is_answered(questions, &mut sent) {
+        client.send_raw(&encode(&["GET", "big"])).expect("sent");
+        questions += 1;
+    }
+    for _ in 0..questions {
+        assert_eq!(client.read().expect("a reply").text().len(), 12_000);
+    }
+}

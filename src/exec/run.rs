@@ -557,7 +557,7 @@ impl<'c> Desk<'c> {
 
     /// The time of the command since the start, in nanoseconds.
     #[inline]
-    pub(super) fn elapsed(&self) -> u64 {
+    pub fn elapsed(&self) -> u64 {
         self.elapsed
     }
 

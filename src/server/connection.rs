@@ -86,6 +86,13 @@ enum Stop {
 }
 
 impl Stop {
+    /// What came while output was written is to be run, too.
+    fn note_input(&mut self, has_read: bool) {
+        if has_read && matches!(self, Stop::NeedsInput | Stop::Woken) {
+            *self = Stop::MoreToRun;
+        }
+    }
+
     /// True when a replica's snapshot comes next: what the stream has for it already must not stand before that.
     fn is_snapshot(&self) -> bool {
         matches!(self, Stop::Wait(wait) if matches!(wait.until, Until::Snapshot(_)))
@@ -124,6 +131,7 @@ impl Connection {
 
     /// It ends here, or goes to another worker.
     fn end(mut self, outcome: io::Result<End>) -> io::Result<Option<Passenger>> {
+        self.worker.outgoing.forget(self.wire.line());
         let socket = match outcome {
             Ok(End::Moved) => self.wire.into_socket().map(Some),
             outcome => outcome.map(|_| None),
@@ -161,6 +169,9 @@ impl Connection {
                 Stop::OutputFull | Stop::MoreToRun => self.run_unrun(&mut out),
                 Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
             };
+            if let Some(held) = self.send_held() {
+                Box::pin(self.send_rest(held, &mut stop)).await?;
+            }
             if self.session.client.is_killed() {
                 // What it asked for itself (CLIENT KILL of its own address) is still answered.
                 if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
@@ -191,13 +202,26 @@ impl Connection {
                 }
                 let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
                 let has_read = pipe.write(&self.wire, &out, behind).await?;
-                if has_read && matches!(stop, Stop::NeedsInput | Stop::Woken) {
-                    stop = Stop::MoreToRun;
-                }
+                stop.note_input(has_read);
             }
             self.session.looks = Looks::default();
             self.worker.give_buffer(out);
         }
+    }
+
+    /// What was answered before leaves before: what the socket does not take of it now.
+    fn send_held(&self) -> Option<Vec<u8>> {
+        let mut held = self.wire.line().held.take();
+        let pipe = Pipe { worker: &self.worker, client: &self.session.client };
+        (!pipe.write_now(self.wire.socket(), &mut held)).then_some(held)
+    }
+
+    async fn send_rest(&mut self, held: Vec<u8>, stop: &mut Stop) -> io::Result<()> {
+        let client = &self.session.client;
+        let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
+        let has_read = Pipe { worker: &self.worker, client }.write(&self.wire, &held, behind).await?;
+        stop.note_input(has_read);
+        Ok(())
     }
 
     /// Waits for input and runs what is complete.
@@ -206,6 +230,7 @@ impl Connection {
             return Ok(Stop::Woken);
         }
         poll_fn(|task| match self.poll_turns(task, out) {
+            Poll::Pending if self.wire.line().held.was_stuck() => Poll::Ready(Ok(Stop::Woken)),
             Poll::Pending => self.session.client.poll_woken(task).map(|()| Ok(Stop::Woken)),
             stop => stop,
         })
@@ -240,9 +265,8 @@ impl Connection {
         if !self.worker.flusher.is_safe(&self.worker.ctx, *need) {
             return false;
         }
-        let pipe = Pipe { worker: &self.worker, client };
-        if !pipe.write_now(&self.wire, out) {
-            return false;
+        if !out.is_empty() {
+            self.worker.outgoing.hold(&self.worker, self.wire.line(), out, self.worker.moment.get());
         }
         (*need, *looks) = Default::default();
         true
@@ -366,6 +390,7 @@ impl Connection {
                 break Stop::NeedsInput;
             }
         };
+        worker.moment.set(desk.elapsed());
         self.refresh_client(&desk, bytes.len() - consumed);
         Ran { consumed, lacking, stop }
     }

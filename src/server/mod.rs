@@ -5,6 +5,7 @@ mod connection;
 mod cron;
 mod json_save;
 pub mod listener;
+mod outgoing;
 mod pipe;
 mod reclaim;
 pub mod snapshot;

@@ -8,7 +8,7 @@ use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use super::connection::Unrun;
-use super::wire::Wire;
+use super::wire::{Socket, Wire};
 use super::worker::Worker;
 use crate::clients::{Client, flag};
 use crate::exec::outage;
@@ -156,11 +156,11 @@ impl Pipe<'_> {
 
     /// Writes all of it if the socket takes that at once. Else what it has not taken, or has failed to take, is left in
     /// `out`.
-    pub(super) fn write_now(&self, wire: &Wire, out: &mut Vec<u8>) -> bool {
+    pub(super) fn write_now(&self, socket: &Socket, out: &mut Vec<u8>) -> bool {
         if out.is_empty() {
             return true;
         }
-        let taken = wire.socket().send_now(out).unwrap_or(0);
+        let taken = socket.send_now(out).unwrap_or(0);
         self.note_output(taken);
         if taken < out.len() {
             out.drain(..taken);

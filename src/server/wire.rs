@@ -6,12 +6,16 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::unix::AsyncFd;
+
+use super::outgoing::Held;
+use crate::clients::Client;
 
 /// A socket that was accepted, of either kind. It does not block.
 pub(super) enum Socket {
@@ -46,25 +50,45 @@ impl Socket {
     }
 }
 
-/// A socket that the runtime watches.
-pub(super) struct Wire(AsyncFd<Rc<Socket>>);
+/// A connection's socket and what is to be sent through it: shared with whoever does so at the end of several turns.
+pub(super) struct Line {
+    pub(super) socket: Socket,
+    pub(super) client: Arc<Client>,
+    pub(super) held: Held,
+}
+
+impl AsRawFd for Line {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// A line that the runtime watches.
+pub(super) struct Wire(AsyncFd<Rc<Line>>);
 
 impl Wire {
     /// Has the runtime of this thread watch a socket.
     #[expect(unsafe_code, reason = "the runtime trusts that what it watches stays open")]
-    pub(super) fn new(socket: Socket) -> io::Result<Self> {
-        // SAFETY: the counted socket inside owns its descriptor, is never replaced, and lives as long as the runtime watches.
-        Ok(Wire(unsafe { AsyncFd::register(Rc::new(socket)) }?))
+    pub(super) fn new(socket: Socket, client: Arc<Client>) -> io::Result<Self> {
+        let line = Rc::new(Line { socket, client, held: Held::default() });
+        // SAFETY: the counted line inside owns its descriptor, is never replaced, and lives as long as the runtime watches.
+        Ok(Wire(unsafe { AsyncFd::register(line) }?))
     }
 
-    /// The socket; shared by whoever is to write to it at the end of a turn.
-    pub(super) fn socket(&self) -> &Rc<Socket> {
+    pub(super) fn line(&self) -> &Rc<Line> {
         self.0.get_ref()
     }
 
-    /// The socket alone, unless it is shared.
+    pub(super) fn socket(&self) -> &Socket {
+        &self.line().socket
+    }
+
+    /// The socket alone, if nobody else has the line.
     pub(super) fn into_socket(self) -> io::Result<Socket> {
-        Rc::try_unwrap(self.0.into_inner()).map_err(|_| io::ErrorKind::ResourceBusy.into())
+        match Rc::try_unwrap(self.0.into_inner()) {
+            Ok(line) => Ok(line.socket),
+            Err(_) => Err(io::ErrorKind::ResourceBusy.into()),
+        }
     }
 
     /// Reads into `buffer`; 0 at the end of the input.

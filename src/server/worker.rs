@@ -4,7 +4,7 @@
 //! connections share is the read buffer, the parsed commands of the turn under way, spare output buffers (an idle connection
 //! holds none of these), and the [`Flusher`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
 use super::connection::{Connection, take_leave};
+use super::outgoing::Outgoing;
 use super::wire::{Socket, Wire};
 use crate::clients::Client;
 use crate::exec::safety::Flusher;
@@ -92,6 +93,10 @@ pub(super) struct Worker {
     /// The commands under way.
     pub(super) batch: RefCell<Batch>,
     pub(super) flusher: Flusher,
+    /// Answers that are to be sent.
+    pub(super) outgoing: Outgoing,
+    /// When the last command that ran here had ended, in nanoseconds.
+    pub(super) moment: Cell<u64>,
     spare: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -124,6 +129,8 @@ impl Handle {
                 read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
                 batch: RefCell::default(),
                 flusher: Flusher::new(seat),
+                outgoing: Outgoing::default(),
+                moment: Cell::default(),
                 spare: RefCell::default(),
             });
             runtime.block_on(work(worker, receiver));
@@ -164,9 +171,12 @@ impl Handle {
 async fn work(worker: Rc<Worker>, mut arrivals: mpsc::UnboundedReceiver<Passenger>) {
     let flushing = worker.clone();
     tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx).await });
+    let sending = worker.clone();
+    tokio::task::spawn_local(async move { sending.outgoing.run(&sending).await });
     while let Some(passenger) = arrivals.recv().await {
         let Passenger { socket, client, session } = passenger;
-        Stay { worker: worker.clone(), client }.begin(Wire::new(socket), session);
+        let wire = Wire::new(socket, client.clone());
+        Stay { worker: worker.clone(), client }.begin(wire, session);
     }
 }
 

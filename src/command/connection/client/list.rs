@@ -128,7 +128,7 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={channels} \
          psub={patterns} ssub={shards} multi={multi} qbuf={waiting} qbuf-free={free} argv-mem=0 multi-mem={queued} rbs=0 rbp=0 \
          obl={output} oll={pieces} omem={posted} tot-mem={memory} events={events} cmd={cmd} user={user} redir={redirect} resp={resp} \
-         watch={watch} lib-name={library} lib-ver={version}",
+         watch={watch} lib-name={library} lib-ver={version} tot-net-in={bytes_in} tot-net-out={bytes_out} tot-cmds={commands}",
         id = client.id,
         addr = client.address,
         laddr = client.local,
@@ -148,6 +148,9 @@ fn write_line(ctx: &Context, client: &Client, now: Millis, out: &mut String) {
         resp = client.protocol.load(Relaxed),
         library = names.library,
         version = names.version,
+        bytes_in = client.traffic[0].load(Relaxed),
+        bytes_out = client.traffic[1].load(Relaxed),
+        commands = client.commands.load(Relaxed),
     );
 }
 
