@@ -96,7 +96,9 @@ fn a_client_that_writes_fast_gets_hardly_beyond_the_limit() {
         taken(&mut client, (0..60_000).map(|number| encode(&["SET", &format!("key:{number}"), &value])));
     let used = used(&mut client);
     assert!((10_000..30_000).contains(&taken), "{taken}");
-    assert!(used > limit && used < limit + 4 * MB, "{used} of {limit}");
+    // What the client had under way when it was refused, its input and its answers, counted as well and is gone now.
+    let under_way = MB / 4;
+    assert!(used > limit - under_way && used < limit + 4 * MB, "{used} of {limit}");
 }
 
 #[test]

@@ -372,6 +372,17 @@ impl Entry {
         true
     }
 
+    /// Stores an integer over the present one; false where there is none.
+    #[inline]
+    pub(super) fn overwrite_integer(&mut self, integer: i64) -> bool {
+        if self.head().form != Form::Integer {
+            return false;
+        }
+        // SAFETY: with this form there is a word for an integer.
+        unsafe { self.word(self.payload_at()).cast::<i64>().write(integer) };
+        true
+    }
+
     /// Changes the value in place. A string in the block becomes one of its own first, and goes back if it can.
     pub(super) fn change<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> R {
         let mut value = match self.pointer_mut() {

@@ -14,7 +14,7 @@ use super::watch::Watch;
 use crate::base::clock::{Millis, NEVER};
 use crate::base::event;
 use crate::base::refusal::Refusal;
-use crate::value::{TextRef, Value};
+use crate::value::{Text, TextRef, Value};
 
 /// What a write does to the key's deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,13 +172,31 @@ impl<'a> Slot<'a> {
         let (deadline, access, epoch) = self.marks(expiry);
         if let Some(place) = self.place
             && self.is_captured(place)
-            && self.stripe.change(place, |entry| entry.overwrite(bytes, deadline, access, epoch))
-                == Some(true)
         {
-            self.mark_changed();
-            return;
+            let overwrite = |entry: &mut Entry| entry.overwrite(bytes, deadline, access, epoch);
+            let is_done = match deadline {
+                NEVER => self.stripe.mark(place, overwrite),
+                _ => self.stripe.change(place, overwrite),
+            };
+            if is_done == Some(true) {
+                self.mark_changed();
+                return;
+            }
         }
         self.store(Entry::with_text(self.key, bytes, deadline, access, epoch));
+    }
+
+    /// Stores an integer, with the deadline that the key has.
+    #[inline]
+    pub fn put_integer(&mut self, integer: i64) {
+        if let Some(place) = self.place
+            && self.is_captured(place)
+            && self.stripe.mark(place, |entry| entry.overwrite_integer(integer)) == Some(true)
+        {
+            self.mark_changed();
+        } else if self.change(|value| *value = Text::Int(integer).into()).is_none() {
+            self.put(Text::Int(integer), Expiry::Clear);
+        }
     }
 
     /// Deadline, record of use and epoch of what is about to be stored.

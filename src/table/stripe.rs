@@ -73,12 +73,10 @@ impl Stripe {
         Some(result)
     }
 
-    /// Changes what is neither counted nor captured: the record of use, the epoch.
+    /// Changes what is not counted: the record of use, the epoch, a value that takes as much room as the one before.
     #[inline]
-    pub(super) fn mark(&mut self, place: Place, mark: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = self.map.get_mut(place) {
-            mark(entry);
-        }
+    pub(super) fn mark<R>(&mut self, place: Place, mark: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        self.map.get_mut(place).map(mark)
     }
 
     /// Adds an entry whose key is not there yet; returns its place.

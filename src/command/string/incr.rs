@@ -6,8 +6,7 @@ use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
-use crate::table::{Expiry, Slot};
-use crate::value::Text;
+use crate::table::Slot;
 
 pub(super) const SPECS: &[Spec] = &[
     INCR,
@@ -73,9 +72,7 @@ fn add(by: i64, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Result<Effect, Re
         None => 0,
     };
     let new = old.checked_add(by).ok_or(Refusal::line("ERR increment or decrement would overflow"))?;
-    if slot.change(|value| *value = Text::Int(new).into()).is_none() {
-        slot.put(Text::Int(new), Expiry::Clear);
-    }
+    slot.put_integer(new);
     reply.int(new);
     Ok(Effect::Same)
 }
