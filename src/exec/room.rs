@@ -9,7 +9,12 @@
 //! What waits to be freed does not count here, though it does in INFO: it is as good as gone, and nobody who has deleted it
 //! shall have to wait for that. Nor do, as in Redis, the buffers of the log and of replicas, as no client can help them.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+use parking_lot::Mutex;
 
 use super::context::Context;
 use crate::clients::flag;
@@ -43,6 +48,8 @@ pub struct Room {
     /// Monotonic nanoseconds of the last look, and of the last one at the clients.
     looked_at: AtomicU64,
     clients_looked_at: AtomicU64,
+    /// Who looks. One at a time, else who was slow would put his older figure over a newer one.
+    looking: Mutex<()>,
 }
 
 impl Room {
@@ -107,7 +114,7 @@ impl Context {
     fn is_full_for(&self, bytes: usize) -> bool {
         let room = &self.room;
         let passed = self.clock.elapsed_nanos().saturating_sub(room.looked_at.load(Relaxed));
-        let has_changed = || self.sum_of_changes() != room.changes.load(Relaxed);
+        let has_changed = || self.sum_of_changes() != room.changes.load(Acquire);
         if room.is_due(passed) || (room.is_full() && has_changed()) {
             self.look_at_memory();
         }
@@ -130,8 +137,9 @@ impl Context {
     /// The look itself; the bytes of data.
     fn look_at_memory(&self) -> u64 {
         let (room, now) = (&self.room, self.clock.elapsed_nanos());
+        let _one_at_a_time = room.looking.lock();
         // First, so that a change meanwhile is a reason for another look.
-        room.changes.store(self.sum_of_changes(), Relaxed);
+        let changes = self.sum_of_changes();
         room.added.store(0, Relaxed);
         let data = self.table.bytes() as u64;
         let own = self.stats.memory.startup() + data;
@@ -143,6 +151,8 @@ impl Context {
         }
         room.used.store(own + room.of_clients.load(Relaxed), Relaxed);
         room.looked_at.store(self.clock.elapsed_nanos(), Relaxed);
+        // Last: whoever takes a change for seen must find what was seen.
+        room.changes.store(changes, Release);
         data
     }
 
