@@ -293,3 +293,34 @@ fn what_the_socket_does_not_take_is_sent_when_it_is_read() {
         assert_eq!(client.read().expect("a reply").text().len(), 12_000);
     }
 }
+
+/// Who asks for much and does not read makes us hold what one turn may gather, however much it asks for at once.
+#[test]
+fn answers_that_nobody_reads_are_not_gathered() {
+    const OUTPUT_MAX: usize = 1024 * 1024;
+    let server = Server::start(&[]);
+    let mut control = server.client();
+    control.call(&format!("SET k {}", "x".repeat(80)));
+    let mut client = server.client();
+    let id = client.call("CLIENT ID").render().replace("(integer) ", "");
+    let (questions, each) = (300_000, b"GET k\n".len());
+    // A socket that has given much takes much; and all of it is there when the first question has been answered.
+    client.call(&format!("SET much {}", "x".repeat(16 << 20)));
+    client.send_raw(&encode(&["DEBUG", "SLEEP", "0.5"])).expect("sent");
+    client.send_raw(&b"GET k\n".repeat(questions)).expect("sent");
+    let mut field = |name: &str| -> usize {
+        let line = control.call(&format!("CLIENT LIST ID {id}")).text();
+        let field = line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+        field.and_then(|bytes| bytes.parse().ok()).expect("a number")
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while field("tot-net-in") < questions * each || field("obl") == 0 {
+        assert!(Instant::now() < until, "it is not read on");
+    }
+    let held = field("obl");
+    assert!(held < 2 * OUTPUT_MAX, "{held} bytes wait");
+    assert_eq!(client.read().expect("a reply").render(), "OK");
+    for _ in 0..questions {
+        assert_eq!(client.read().expect("a reply").text().len(), 80);
+    }
+}

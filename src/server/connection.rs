@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll, ready};
 
+use super::outgoing;
 use super::pipe::{Pipe, Sleep};
 use super::wire::Wire;
 use super::worker::{Passenger, Worker};
@@ -166,12 +167,16 @@ impl Connection {
                     Sleep::Over => self.run_unrun(&mut out),
                     Sleep::Abandoned => return Ok(End::Closed),
                 },
-                Stop::OutputFull | Stop::MoreToRun => self.run_unrun(&mut out),
+                Stop::OutputFull | Stop::MoreToRun => {
+                    // A client that reads as fast as it is answered must leave the others their turns, too.
+                    tokio::task::consume_budget().await;
+                    self.run_unrun(&mut out)
+                }
                 Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
             };
-            if let Some(held) = self.send_held() {
-                Box::pin(self.send_rest(held, &mut stop)).await?;
-            }
+            // What was answered before leaves before. What the socket does not take of it now waits until this turn is safe: its
+            // records must not wait for a client to read.
+            outgoing::send_held(&self.worker, self.wire.line());
             if self.session.client.is_killed() {
                 // What it asked for itself (CLIENT KILL of its own address) is still answered.
                 if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
@@ -196,10 +201,13 @@ impl Connection {
             let pipe = Pipe { worker: &self.worker, client };
             let need = std::mem::take(&mut self.session.need);
             // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
-            if need.is_own() || !out.is_empty() {
-                if let Err(fault) = pipe.make_safe(need).await {
-                    pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
-                }
+            if (need.is_own() || !out.is_empty())
+                && let Err(fault) = pipe.make_safe(need).await
+            {
+                pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
+            }
+            self.wire.line().held.put_before(&mut out);
+            if !out.is_empty() {
                 let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
                 let has_read = pipe.write(&self.wire, &out, behind).await?;
                 stop.note_input(has_read);
@@ -209,28 +217,12 @@ impl Connection {
         }
     }
 
-    /// What was answered before leaves before: what the socket does not take of it now.
-    fn send_held(&self) -> Option<Vec<u8>> {
-        let mut held = self.wire.line().held.take();
-        let pipe = Pipe { worker: &self.worker, client: &self.session.client };
-        (!pipe.write_now(self.wire.socket(), &mut held)).then_some(held)
-    }
-
-    async fn send_rest(&mut self, held: Vec<u8>, stop: &mut Stop) -> io::Result<()> {
-        let client = &self.session.client;
-        let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
-        let has_read = Pipe { worker: &self.worker, client }.write(&self.wire, &held, behind).await?;
-        stop.note_input(has_read);
-        Ok(())
-    }
-
     /// Waits for input and runs what is complete.
     async fn next_input(&mut self, out: &mut Vec<u8>) -> io::Result<Stop> {
         if self.session.client.has_posted() {
             return Ok(Stop::Woken);
         }
         poll_fn(|task| match self.poll_turns(task, out) {
-            Poll::Pending if self.wire.line().held.was_stuck() => Poll::Ready(Ok(Stop::Woken)),
             Poll::Pending => self.session.client.poll_woken(task).map(|()| Ok(Stop::Woken)),
             stop => stop,
         })
@@ -240,6 +232,10 @@ impl Connection {
     /// Turn after turn, as long as there is input and nothing but the answer is to be done after one, as is the rule.
     fn poll_turns(&mut self, task: &mut Task<'_>, out: &mut Vec<u8>) -> Poll<io::Result<Stop>> {
         loop {
+            // Before more is answered, what is answered has to be read.
+            if self.wire.line().held.was_stuck() {
+                return Poll::Ready(Ok(Stop::Woken));
+            }
             let stop = self.poll_turn(task, out);
             match stop {
                 Poll::Ready(Ok(Stop::NeedsInput)) if self.answer_now(out) => {}
@@ -258,6 +254,13 @@ impl Connection {
 
     /// Answers a turn if that can be done at once and nothing else is to be done; else leaves `out` to be dealt with.
     fn answer_now(&mut self, out: &mut Vec<u8>) -> bool {
+        let now = self.worker.moment.get();
+        let is_answered = self.hold_answer(out, now);
+        self.worker.outgoing.send_if_due(&self.worker, now);
+        is_answered
+    }
+
+    fn hold_answer(&mut self, out: &mut Vec<u8>, now: u64) -> bool {
         let Session { client, need, looks, closing, .. } = &mut *self.session;
         if *closing || client.has_posted() || client.is_killed() {
             return false;
@@ -266,7 +269,7 @@ impl Connection {
             return false;
         }
         if !out.is_empty() {
-            self.worker.outgoing.hold(&self.worker, self.wire.line(), out, self.worker.moment.get());
+            self.worker.outgoing.hold(&self.worker, self.wire.line(), out, now);
         }
         (*need, *looks) = Default::default();
         true

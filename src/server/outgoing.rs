@@ -3,8 +3,8 @@
 //! An answer wakes who waits for it. Where a turn takes longer than a client needs to read its answer and to ask again, each
 //! answer sent at once would wake a client that has just fallen asleep, and waking costs more than sending. Sent one after
 //! the other, several answers wake it once. So those of a worker are held until all of its connections that were ready
-//! have had their turns, or for [`HELD_MAX_NANOS`], whichever is first. A turn that takes long delays those that are held, as
-//! it delays those who come after it.
+//! have had their turns, or for [`HELD_MAX_NANOS`], or until the worker is about to wait for the disk, whichever is first. A
+//! turn that takes long delays those that are held, as it delays those who come after it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -39,9 +39,13 @@ pub(super) struct Outgoing {
 }
 
 impl Held {
-    /// What is not sent yet, for its connection to send.
-    pub(super) fn take(&self) -> Vec<u8> {
-        self.bytes.take()
+    /// Puts what is not sent yet before `out`, for its connection to send.
+    pub(super) fn put_before(&self, out: &mut Vec<u8>) {
+        let mut held = self.bytes.take();
+        if !held.is_empty() {
+            held.append(out);
+            *out = held;
+        }
     }
 
     /// True once where the socket did not take all.
@@ -71,7 +75,14 @@ impl Outgoing {
             }
             lines.push(line.clone());
         }
-        if is_long || now.saturating_sub(self.since.get()) >= HELD_MAX_NANOS {
+        if is_long {
+            self.send(worker);
+        }
+    }
+
+    /// Sends what is held if that has waited long enough: to be asked at the end of each turn.
+    pub(super) fn send_if_due(&self, worker: &Worker, now: u64) {
+        if now.saturating_sub(self.since.get()) >= HELD_MAX_NANOS {
             self.send(worker);
         }
     }
@@ -85,14 +96,11 @@ impl Outgoing {
         }
     }
 
-    fn send(&self, worker: &Worker) {
+    /// Sends what is held.
+    pub(super) fn send(&self, worker: &Worker) {
         for line in self.lines.borrow_mut().drain(..) {
             line.held.is_listed.set(false);
-            let mut bytes = line.held.take();
-            if (Pipe { worker, client: &line.client }).write_now(&line.socket, &mut bytes) {
-                worker.give_buffer(bytes);
-            } else {
-                line.held.bytes.replace(bytes);
+            if !send_held(worker, &line) {
                 line.held.is_stuck.set(true);
                 line.client.nudge();
             }
@@ -105,4 +113,15 @@ impl Outgoing {
             self.lines.borrow_mut().retain(|listed| !Rc::ptr_eq(listed, line));
         }
     }
+}
+
+/// Sends what a connection has to send, as far as the socket takes it now: false if not all.
+pub(super) fn send_held(worker: &Worker, line: &Line) -> bool {
+    let mut bytes = line.held.bytes.take();
+    let is_sent = (Pipe { worker, client: &line.client }).write_now(&line.socket, &mut bytes);
+    match is_sent {
+        true => worker.give_buffer(bytes),
+        false => drop(line.held.bytes.replace(bytes)),
+    }
+    is_sent
 }
