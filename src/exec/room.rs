@@ -113,13 +113,22 @@ impl Context {
     #[inline(never)]
     fn is_full_for(&self, bytes: usize) -> bool {
         let room = &self.room;
-        let passed = self.clock.elapsed_nanos().saturating_sub(room.looked_at.load(Relaxed));
-        let has_changed = || self.sum_of_changes() != room.changes.load(Acquire);
-        if room.is_due(passed) || (room.is_full() && has_changed()) {
-            self.look_at_memory();
+        if self.is_look_due() {
+            let _one_at_a_time = room.looking.lock();
+            // Who waited may find that it has been done for him.
+            if self.is_look_due() {
+                self.look_at_memory();
+            }
         }
         room.added.fetch_add(bytes as u64, Relaxed);
         room.is_full()
+    }
+
+    fn is_look_due(&self) -> bool {
+        let room = &self.room;
+        let passed = self.clock.elapsed_nanos().saturating_sub(room.looked_at.load(Relaxed));
+        let has_changed = || self.sum_of_changes() != room.changes.load(Acquire);
+        room.is_due(passed) || (room.is_full() && has_changed())
     }
 
     fn sum_of_changes(&self) -> u64 {
@@ -130,14 +139,15 @@ impl Context {
     /// limit that changes while somebody looks holds at once. No stripe may be locked.
     pub fn measure_memory(&self) {
         self.look_at_clients(self.clock.elapsed_nanos());
+        let one_at_a_time = self.room.looking.lock();
         let held = self.look_at_memory() + self.freer.pending_bytes();
+        drop(one_at_a_time);
         self.memory_used.store(self.stats.memory.note(held), Relaxed);
     }
 
-    /// The look itself; the bytes of data.
+    /// The look itself; the bytes of data. Whoever calls holds `looking`.
     fn look_at_memory(&self) -> u64 {
         let (room, now) = (&self.room, self.clock.elapsed_nanos());
-        let _one_at_a_time = room.looking.lock();
         // First, so that a change meanwhile is a reason for another look.
         let changes = self.sum_of_changes();
         room.added.store(0, Relaxed);
