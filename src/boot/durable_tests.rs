@@ -162,6 +162,12 @@ fn check_where(
     writer.hears(wrote);
 }
 
+impl Served {
+    fn is_http(&self, peer: &Peer) -> bool {
+        peer.0.peer_addr().is_ok_and(|address| address == self.http)
+    }
+}
+
 pub(super) fn resp(served: &Served) -> Peer {
     Peer::new(served.resp)
 }
@@ -230,14 +236,19 @@ fn a_write_that_changes_nothing_does_not_tell_why_before_that_is_on_the_device()
     check(resp, ("PING\r\n", "+PONG\r\n"), "SET k v\r\n", "+OK\r\n", "SETNX k w\r\n", ":0\r\n");
 }
 
+/// A key of another stripe than this one.
+fn elsewhere(served: &Served, key: &str) -> String {
+    let stripe = |key: &str| served.ctx.table.address(0, key.as_bytes()).stripe();
+    (0..).map(|n| format!("key:{n}")).find(|other| stripe(other) != stripe(key)).unwrap()
+}
+
 #[test]
 fn who_looks_at_what_is_on_the_device_waits_for_nobody() {
     let served = serve();
     let mut writer = Peer::new(served.resp);
     writer.send("SET first 1\r\n");
     writer.hears("+OK\r\n");
-    let stripe = |key: &str| served.ctx.table.address(0, key.as_bytes()).stripe();
-    let other = (0..).map(|n| format!("key:{n}")).find(|key| stripe(key) != stripe("first")).unwrap();
+    let other = elsewhere(&served, "first");
     let before = served.ctx.log.written();
     writer.looks_around();
     served.disk.hold_syncs(true);
@@ -259,6 +270,40 @@ fn who_looks_at_what_is_on_the_device_waits_for_nobody() {
     served.disk.hold_syncs(false);
     readers[0].hears("$1\r\nv\r\n");
     writer.hears("+OK\r\n");
+}
+
+/// Whoever syncs serves nobody: so who comes while that takes long is given to another worker, and the gateway never does.
+#[test]
+fn who_comes_while_somebody_waits_for_the_disk_is_served() {
+    for writer in [resp, http] {
+        let served = serve();
+        let mut first = Peer::new(served.resp);
+        first.send("SET first 1\r\n");
+        first.hears("+OK\r\n");
+        let before = served.ctx.log.written();
+        served.disk.hold_syncs(true);
+        let (mut writer, other) = (writer(&served), elsewhere(&served, "first"));
+        let json = "Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"value\":\"2\"}";
+        let by_http = format!("PUT /{other} HTTP/1.1\r\nHost: localhost\r\n{json}");
+        writer.send(&if served.is_http(&writer) { by_http } else { format!("SET {other} 2\r\n") });
+        while served.ctx.log.written() == before {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // What takes long for a worker is known only when it has taken so long.
+        std::thread::sleep(Duration::from_millis(50));
+        for mut visitor in [0; 4].map(|_| resp(&served)) {
+            visitor.send("PING\r\n");
+            visitor.hears("+PONG\r\n");
+            visitor.send("GET first\r\n");
+            visitor.hears("$1\r\n1\r\n");
+        }
+        let mut probe = http(&served);
+        probe.send("GET /-/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        probe.hears("200 OK");
+        writer.hears_nothing();
+        served.disk.hold_syncs(false);
+        writer.hears("OK");
+    }
 }
 
 #[test]

@@ -45,3 +45,4 @@ pub use context::Context;
 pub use effect::{Effect, Record, Until, Wait, Woken};
 pub use session::Session;
 pub use spec::{Begin, Find, Group, KeySpec, Many, Run, Spec, acl, flag, key};
+pub use sync_here::SyncHere;

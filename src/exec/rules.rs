@@ -32,12 +32,12 @@ impl Spec {
     }
 
     /// Whether nobody knows where it looks. EXEC and what runs on keys find out for themselves, and what runs while there is no
-    /// data yet tells of the process. So does INFO, although it counts keys: one looks at it when something is wrong.
+    /// data yet tells of the process, or says that it has nothing to tell. So does INFO, although it counts keys: one looks at it when something is wrong.
     #[inline]
     pub fn looks_anywhere(&self) -> bool {
         match self.run {
             Run::Read(_) | Run::ReadMany(_) | Run::Write(_) | Run::Keys(_) | Run::Exec => false,
-            Run::Host(_) => !self.has(flag::LOADING) || self.has(flag::EVERYTHING),
+            Run::Host(_) => self.flags & (flag::LOADING | flag::BLIND) == 0 || self.has(flag::EVERYTHING),
             _ => true,
         }
     }

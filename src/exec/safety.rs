@@ -138,19 +138,21 @@ impl Flusher {
         Flusher { seat, state: Mutex::default(), flush: Notify::default(), sync: Notify::default() }
     }
 
-    /// Flushes, and waits for the device, for all who wait, for ever: a task of the thread that they are on.
-    pub async fn run(&self, ctx: &Context) {
+    /// Flushes, and waits for the device, for all who wait, for ever: a task of the thread that they are on. What may keep the
+    /// thread from all else for as long as the disk takes is done by `apart`; syncs only where this is `here`.
+    pub async fn run(&self, ctx: &Context, here: SyncHere, apart: impl Fn(&mut dyn FnMut())) {
         // What is to be synced is flushed before.
-        tokio::join!(biased; self.flush_for_all(ctx), self.sync_for_all(ctx));
+        tokio::join!(biased; self.flush_for_all(ctx, &apart), self.sync_for_all(ctx, here, &apart));
     }
 
-    async fn flush_for_all(&self, ctx: &Context) {
+    async fn flush_for_all(&self, ctx: &Context, apart: impl Fn(&mut dyn FnMut())) {
         let stats = ctx.stats.seat(self.seat);
         loop {
             self.flush.notified().await;
             let wanted = self.state.lock().wanted;
             let began = ctx.clock.elapsed();
-            let flushed = ctx.log.flush(wanted, ctx.clock.unix_ms());
+            let mut flushed = Ok(());
+            apart(&mut || flushed = ctx.log.flush(wanted, ctx.clock.unix_ms()));
             let took = (ctx.clock.elapsed() - began).as_nanos() as u64;
             stats.flushes.record(took);
             stats.flush_nanos.add(took);
@@ -175,15 +177,14 @@ impl Flusher {
         }
     }
 
-    async fn sync_for_all(&self, ctx: &Context) {
+    async fn sync_for_all(&self, ctx: &Context, mut here: SyncHere, apart: impl Fn(&mut dyn FnMut())) {
         let turns = &ctx.stats.seat(self.seat).turns;
-        let mut here = SyncHere::default();
         loop {
             self.sync.notified().await;
             while let Some((first, waiting)) = self.first_to_sync() {
                 // A fault is what those who are woken find out for themselves.
                 if here.is_wise(waiting, turns.get()) {
-                    sync_unless_busy(ctx, &mut here);
+                    apart(&mut || sync_unless_busy(ctx, &mut here));
                 }
                 let failed = durable(ctx, first).await.is_err();
                 let upto = if failed { Seq::MAX } else { ctx.log.durable() };

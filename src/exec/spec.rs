@@ -193,7 +193,8 @@ pub mod flag {
     pub const EVERYTHING: u32 = 1 << 18;
     /// Ours: a transaction that holds it runs while every worker stands still, because it looks at more than its keys.
     pub const TABLE_WIDE: u32 = 1 << 19;
-
+    /// Ours: its answer has nothing to do with the data, although nobody is answered while that is loaded (PING).
+    pub const BLIND: u32 = 1 << 26;
     /// Ours: is carried out at once inside MULTI (MULTI, DISCARD, WATCH, QUIT, RESET).
     pub const TRANSACTION_CONTROL: u32 = 1 << 20;
     /// Ours: is answered while a RESP2 client listens to channels.

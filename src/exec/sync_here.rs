@@ -17,7 +17,7 @@ const WEIGHT: u64 = 1 << 10;
 
 /// What the syncs of late have shown of a thread.
 #[derive(Debug, Default)]
-pub(super) struct SyncHere {
+pub struct SyncHere {
     /// The turns of the thread as counted before the last sync.
     counted: u64,
     /// The weights of turns that waited for a sync, and of all.
@@ -25,9 +25,17 @@ pub(super) struct SyncHere {
     all: u64,
     /// Syncs that are left to the other thread without asking.
     left: u32,
+    /// Whether all are.
+    is_never_wise: bool,
 }
 
 impl SyncHere {
+    /// For a thread that has to serve, whatever the disk does.
+    #[must_use]
+    pub fn never() -> SyncHere {
+        SyncHere { is_never_wise: true, ..SyncHere::default() }
+    }
+
     /// Whether the sync that so many wait for is to be done here, when the thread has had so many turns in its life.
     pub(super) fn is_wise(&mut self, waiting: usize, turns: u64) -> bool {
         let waiting = waiting as u64 * WEIGHT;
@@ -39,7 +47,7 @@ impl SyncHere {
             self.left -= 1;
             return false;
         }
-        self.all - self.waited <= self.all / FREE_PART
+        !self.is_never_wise && self.all - self.waited <= self.all / FREE_PART
     }
 
     /// A sync was done here, and took so long.
@@ -79,6 +87,12 @@ mod tests {
     fn readers_are_served_meanwhile() {
         assert_eq!(done_here(1000, 1, 1, QUICK), 0);
         assert_eq!(done_here(1000, 25, 25, QUICK), 0);
+    }
+
+    #[test]
+    fn who_has_to_serve_never_syncs() {
+        let mut here = SyncHere::never();
+        assert!((1..100).all(|sync| !here.is_wise(1, sync)));
     }
 
     #[test]

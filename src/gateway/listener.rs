@@ -24,7 +24,7 @@ use super::socket::Guarded;
 use super::{Gateway, door, router};
 use crate::clients::{Arrival, Client, flag, is_local};
 use crate::exec::safety::Flusher;
-use crate::exec::{Context, sleep};
+use crate::exec::{Context, SyncHere, sleep};
 
 /// Bytes that the first line and the headers of a request may take together; also what is read ahead of a body.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -54,7 +54,8 @@ pub fn start(ctx: &Arc<Context>, seat: usize, sockets: Vec<std::net::TcpListener
             for listener in listeners {
                 tokio::spawn(accept(listener, gateway.clone()));
             }
-            gateway.flusher.run(&gateway.ctx).await;
+            // Whoever asks how the server is has to be told, above all when the disk is not well.
+            gateway.flusher.run(&gateway.ctx, SyncHere::never(), |work| work()).await;
         });
     })?;
     Ok(())

@@ -121,12 +121,13 @@ pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
     }
 }
 
-/// The worker for a new connection. With `spread` (`io-threads-spread`) it is that with the fewest, however little the others
-/// have to do.
-pub(super) fn choose(workers: &[Handle], spread: bool) -> Option<&Handle> {
+/// The worker for a new connection, at this time in nanoseconds: none that waits for the disk, if there is another. With
+/// `spread` (`io-threads-spread`) it is that with the fewest, however little the others have to do.
+pub(super) fn choose(workers: &[Handle], spread: bool, now: u64) -> Option<&Handle> {
+    let is_stuck = |worker: &Handle| worker.load().is_stuck(now);
     let has_time = |worker: &&Handle| !spread && worker.load().busy.load(Relaxed) < HAS_TIME;
-    let has_time = workers.iter().find(has_time);
-    has_time.or_else(|| workers.iter().min_by_key(|worker| worker.connections()))
+    let has_time = workers.iter().find(|worker| has_time(worker) && !is_stuck(worker));
+    has_time.or_else(|| workers.iter().min_by_key(|worker| (is_stuck(worker), worker.connections())))
 }
 
 /// Has the worker with the fewest connections give them to the one with the most; false when only one has any.

@@ -18,7 +18,7 @@ use super::outgoing::Outgoing;
 use super::wire::{Socket, Wire};
 use crate::clients::Client;
 use crate::exec::safety::Flusher;
-use crate::exec::{Context, Session};
+use crate::exec::{Context, Session, SyncHere};
 use crate::observe::process;
 use crate::resp::request::Batch;
 
@@ -27,6 +27,8 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Stack of a worker's thread, in bytes; only what is touched takes memory. A script runs on it, and one that nests calls of
 /// string.gsub as deep as Lua lets it needs nearly the 2 MiB that threads get when nobody asks.
 const STACK_BYTES: usize = 8 << 20;
+/// A worker that waits longer than this for the disk gets no new connections meanwhile, in nanoseconds.
+const STUCK_NANOS: u64 = 10_000_000;
 /// Output buffers kept for the next turn.
 const SPARE_BUFFERS_MAX: usize = 64;
 /// An output buffer larger than this is not kept.
@@ -49,6 +51,8 @@ pub(super) struct Load {
     move_to: AtomicUsize,
     connections: AtomicUsize,
     thread: AtomicU32,
+    /// Since when it waits for the disk, in nanoseconds; 0 while it does not.
+    disk_since: AtomicU64,
 }
 
 impl Load {
@@ -62,6 +66,12 @@ impl Load {
     #[inline]
     pub(super) fn is_to_give(&self) -> bool {
         self.to_move.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether it has waited for the disk for so long by now, in nanoseconds, that nobody new shall have to wait with it.
+    pub(super) fn is_stuck(&self, now: u64) -> bool {
+        let since = self.disk_since.load(Ordering::Relaxed);
+        since > 0 && now.saturating_sub(since) > STUCK_NANOS
     }
 
     /// True once for each connection that shall move.
@@ -170,7 +180,10 @@ impl Handle {
 
 async fn work(worker: Rc<Worker>, mut arrivals: mpsc::UnboundedReceiver<Passenger>) {
     let flushing = worker.clone();
-    tokio::task::spawn_local(async move { flushing.flusher.run(&flushing.ctx).await });
+    tokio::task::spawn_local(async move {
+        let flusher = &flushing.flusher;
+        flusher.run(&flushing.ctx, SyncHere::default(), |work| flushing.wait_for_disk(work)).await;
+    });
     let sending = worker.clone();
     tokio::task::spawn_local(async move { sending.outgoing.run(&sending).await });
     while let Some(passenger) = arrivals.recv().await {
@@ -223,6 +236,14 @@ impl Stay {
 }
 
 impl Worker {
+    /// Does what may take as long as the disk takes, during which the worker serves nobody. What is answered is sent before.
+    fn wait_for_disk(&self, work: &mut dyn FnMut()) {
+        self.outgoing.send(self);
+        self.load.disk_since.store(self.ctx.clock.elapsed_nanos(), Ordering::Relaxed);
+        work();
+        self.load.disk_since.store(0, Ordering::Relaxed);
+    }
+
     /// An empty output buffer.
     pub(super) fn take_buffer(&self) -> Vec<u8> {
         self.spare.borrow_mut().pop().unwrap_or_default()

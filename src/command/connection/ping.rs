@@ -8,7 +8,7 @@ use crate::resp::reply::{Proto, Reply};
 pub(super) const SPECS: &[Spec] = &[Spec {
     name: "ping",
     arity: -1,
-    flags: flag::FAST | flag::LISTENING,
+    flags: flag::FAST | flag::LISTENING | flag::BLIND,
     acl: acl::CONNECTION,
     since: "1.0.0",
     group: Group::Connection,
