@@ -25,6 +25,7 @@ use crate::observe::stats::Seat;
 use crate::resp::reply::{Mark, Reply};
 use crate::resp::request::{Batch, Request};
 use crate::table::{self, Aim, Locked};
+use crate::value::Wanted;
 
 pub(super) const NANOS_PER_MS: u64 = 1_000_000;
 
@@ -80,10 +81,11 @@ impl Prepared<'_, '_> {
     fn look_into(same: &[Option<Self>]) {
         let Some(Some(Prepared { request, command, aim: Some(aim) })) = same.first() else { return };
         if let Some(at) = command.key_at() {
-            let words = same.iter().flatten().filter_map(|Prepared { request, .. }| {
-                request.get(at + 1).zip(request.get(request.len().wrapping_sub(1)))
+            let wanted = same.iter().flatten().filter_map(|Prepared { request, command, .. }| {
+                let words = || request.get(at + 1).zip(request.get(request.len().wrapping_sub(1)));
+                command.spec.wants.or_else(|| words().map(|(first, last)| Wanted::Words(first, last)))
             });
-            aim.look_into(request.arg(at), words);
+            aim.look_into(request.arg(at), wanted);
         }
     }
 }

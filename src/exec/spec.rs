@@ -15,6 +15,7 @@ use crate::base::refusal::Refusal;
 use crate::resp::reply::Reply;
 use crate::resp::request::Request;
 use crate::table::{Entry, Locked, Slot, Table};
+use crate::value::Wanted;
 
 /// One command or subcommand. Written as `Spec { name: "get", …, ..Spec::DEFAULT }`.
 #[derive(Clone, Copy)]
@@ -53,6 +54,8 @@ pub struct Spec {
     pub reads_much: Option<fn(&Request<'_>, &Entry) -> bool>,
     /// True of requests that touch no more than their keys, although the row has [`flag::EVERYTHING`].
     pub is_narrow: Option<fn(&Request<'_>) -> bool>,
+    /// What it wants of its only key's value, where the words behind the key do not tell.
+    pub wants: Option<Wanted<'static>>,
     /// What a change that it makes of its only key is to those who listen to what happens to keys. A command whose events
     /// depend on more than that names them in its handler.
     pub event: Option<Event>,
@@ -79,6 +82,7 @@ impl Spec {
         other_db: None,
         reads_much: None,
         is_narrow: None,
+        wants: None,
         event: None,
         run: Run::Container,
     };

@@ -13,6 +13,7 @@ use super::map::Order;
 use super::stripe::Stripe;
 use super::{Address, Entry, Table};
 use crate::base::prefetch::{self, AHEAD};
+use crate::value::Wanted;
 
 /// A key's stripe, found and not yet locked, and its hash. Good until the next SWAPDB, that is, for a turn.
 #[derive(Clone, Copy)]
@@ -76,12 +77,12 @@ impl Aim<'_> {
         self.hash == other.hash && ptr::eq(self.stripe, other.stripe)
     }
 
-    /// Asks for what commands on this key will need that have these words behind it, the first of them and the last.
-    pub fn look_into<'w>(&self, key: &[u8], words: impl Iterator<Item = (&'w [u8], &'w [u8])>) {
+    /// Asks for what commands on this key will need that want this of its value.
+    pub fn look_into<'w>(&self, key: &[u8], wanted: impl Iterator<Item = Wanted<'w>>) {
         if let Some(stripe) = self.stripe.try_lock()
             && let Some(entry) = stripe.find(key, self.hash, self.order).and_then(|place| stripe.at(place))
         {
-            entry.value().look_ahead(words);
+            entry.value().look_ahead(wanted);
         }
     }
 

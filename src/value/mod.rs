@@ -187,6 +187,18 @@ impl Value {
     }
 }
 
+/// What a command will want of a value.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'w> {
+    /// What the first and the last word behind the key name. The first is a member's name in all commands that look one up in a
+    /// hash or set; in a sorted set the last is, and the first may be its new score.
+    Words(&'w [u8], &'w [u8]),
+    /// The lowest member of a sorted set, to remove it.
+    Lowest,
+    /// The highest.
+    Highest,
+}
+
 impl<'a> ValueRef<'a> {
     /// Elements of a collection, counted as its commands count them; 1 for a string.
     pub fn elements(self) -> usize {
@@ -200,18 +212,19 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// Asks for the memory that commands will need which have these words behind the key, the first of them and the last, if
-    /// it is a value that does not fit into the caches. The first is a member's name in all commands that look one up in a
-    /// hash or set; in a sorted set the last is, and the first may be its new score.
-    pub fn look_ahead<'w>(self, words: impl Iterator<Item = (&'w [u8], &'w [u8])>) {
+    /// Asks for the memory that commands will need which want this of it, if it is a value that does not fit into the caches.
+    pub fn look_ahead<'w>(self, wanted: impl Iterator<Item = Wanted<'w>>) {
         let dict = match self {
             ValueRef::Hash(hash) => hash.dict(),
             ValueRef::Set(set) => set.dict(),
-            ValueRef::ZSet(zset) => return zset.look_ahead(words),
+            ValueRef::ZSet(zset) => return zset.look_ahead(wanted),
             ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
         };
         if let Some(dict) = dict.filter(|dict| dict.is_far()) {
-            dict.look_ahead(words.map(|(first, _)| first));
+            dict.look_ahead(wanted.filter_map(|wanted| match wanted {
+                Wanted::Words(first, _) => Some(first),
+                Wanted::Lowest | Wanted::Highest => None,
+            }));
         }
     }
 

@@ -9,7 +9,8 @@ use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::{Proto, Reply};
 use crate::table::Slot;
-use crate::value::ZSet;
+use crate::value::zset::Popped;
+use crate::value::{Wanted, ZSet};
 
 pub(super) const SPECS: &[Spec] = &[
     ZPOPMIN,
@@ -17,6 +18,7 @@ pub(super) const SPECS: &[Spec] = &[
         name: "zpopmax",
         summary: "Removes the members with the highest scores from a sorted set and returns them.",
         event: Some(event::zset("zpopmax")),
+        wants: Some(Wanted::Highest),
         run: Run::Write(zpopmax),
         ..ZPOPMIN
     },
@@ -35,6 +37,7 @@ const ZPOPMIN: Spec = Spec {
                  elements popped.",
     syntax: "key [count]",
     event: Some(event::zset("zpopmin")),
+    wants: Some(Wanted::Lowest),
     run: Run::Write(zpopmin),
     ..Spec::DEFAULT
 };
@@ -80,9 +83,9 @@ pub(super) enum End {
 
 impl End {
     /// Removes up to `count` members from this end, and the key with the last one. None of a key that does not exist.
-    pub(super) fn pop(self, slot: &mut Slot<'_>, count: usize) -> Result<Vec<(Vec<u8>, f64)>, Refusal> {
+    pub(super) fn pop(self, slot: &mut Slot<'_>, count: usize) -> Result<Popped, Refusal> {
         if zset_of(slot.entry())?.is_none() || count == 0 {
-            return Ok(Vec::new());
+            return Ok(Popped::new());
         }
         let remove = |zset: &mut ZSet| match self {
             End::Min => zset.pop_min(count),
@@ -92,11 +95,7 @@ impl End {
     }
 
     /// As [`End::pop`], and tells those who listen.
-    pub(super) fn pop_and_tell(
-        self,
-        slot: &mut Slot<'_>,
-        count: usize,
-    ) -> Result<Vec<(Vec<u8>, f64)>, Refusal> {
+    pub(super) fn pop_and_tell(self, slot: &mut Slot<'_>, count: usize) -> Result<Popped, Refusal> {
         if zset_of(slot.entry())?.is_some() {
             slot.tell(event::zset(if self == End::Min { "zpopmin" } else { "zpopmax" }));
         }

@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use super::index::Index;
 use super::tree::{Iter, Tree, Watch};
+use crate::base::number::parse_f64;
 use crate::base::prefetch::AHEAD;
-use crate::value::seed;
+use crate::value::{Wanted, seed};
 
 /// Members in order, and their index.
 #[derive(Debug, Clone)]
@@ -63,14 +64,28 @@ impl Indexed {
         self.index.is_far()
     }
 
-    /// Asks for the memory that looking up these members will need, and that giving them these scores will need: step by
-    /// step for all of them, so that the misses of one step are waited for together.
-    pub(super) fn look_ahead<'a>(&self, wanted: impl Iterator<Item = (Option<f64>, &'a [u8])>) {
+    /// Asks for the memory that looking up these members will need, and that giving them these scores will need, or removing
+    /// those at the ends: step by step for all of them, so that the misses of one step are waited for together.
+    pub(super) fn look_ahead<'a>(&self, wanted: impl Iterator<Item = Wanted<'a>>) {
         let mut leaves: SmallVec<[u32; 2 * AHEAD]> = SmallVec::new();
         let mut tags: SmallVec<[u32; AHEAD]> = SmallVec::new();
-        for (score, member) in wanted {
-            tags.push(tag(member));
-            leaves.extend(score.map(|score| self.tree.leaf_of(score)));
+        let (mut lowest, mut highest) = (0, 0);
+        for wanted in wanted {
+            match wanted {
+                Wanted::Words(first, member) => {
+                    tags.push(tag(member));
+                    let score = if first == member { None } else { parse_f64(first) };
+                    leaves.extend(score.map(|score| self.tree.leaf_of(score)));
+                }
+                Wanted::Lowest => lowest += 1,
+                Wanted::Highest => highest += 1,
+            }
+        }
+        if let Some((leaf, at)) = self.tree.locate(0).filter(|_| lowest > 0) {
+            tags.extend((at..leaf.len().min(lowest)).map(|at| leaf.tag(at)));
+        }
+        if let Some((leaf, at)) = self.tree.locate(self.len().saturating_sub(1)).filter(|_| highest > 0) {
+            tags.extend((0..=at).rev().take(highest).map(|at| leaf.tag(at)));
         }
         self.index.prefetch(&tags);
         leaves.extend(tags.iter().filter_map(|&tag| self.index.leaves(tag).next()));

@@ -33,13 +33,18 @@ use std::ops::Range;
 
 pub use range::{Direction, LexBound, LexRange, ScoreRange, limit, ranks};
 
+use smallvec::SmallVec;
+
+use super::Wanted;
 use super::text::TextRef;
-use crate::base::number::parse_f64;
 use crate::base::random::Random;
 use compact::Compact;
 use indexed::Indexed;
 
 pub use indexed::Found;
+
+/// Members that were removed, with their scores: of one, which is not long, nothing has to be allocated.
+pub type Popped = SmallVec<[(SmallVec<[u8; 40]>, f64); 1]>;
 
 /// Up to where a set stays compact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,14 +218,12 @@ impl ZSet {
         self.update_sought(member, self.seek(member), thresholds, decide)
     }
 
-    /// Asks for the memory that looking up the last of each pair of words will need, if the set is too big for the caches; and
-    /// that giving it the first as its score will need, if that is one.
-    pub fn look_ahead<'w>(&self, words: impl Iterator<Item = (&'w [u8], &'w [u8])>) {
+    /// Asks for the memory that commands which want this will need, if the set is too big for the caches.
+    pub fn look_ahead<'w>(&self, wanted: impl Iterator<Item = Wanted<'w>>) {
         if let Form::Indexed(indexed) = &self.0
             && indexed.is_far()
         {
-            let score = |first, last| if first == last { None } else { parse_f64(first) };
-            indexed.look_ahead(words.map(|(first, last)| (score(first, last), last)));
+            indexed.look_ahead(wanted);
         }
     }
 
@@ -349,7 +352,7 @@ impl ZSet {
     }
 
     /// Removes up to `count` members with the lowest scores and returns them, lowest first.
-    pub fn pop_min(&mut self, count: usize) -> Vec<(Vec<u8>, f64)> {
+    pub fn pop_min(&mut self, count: usize) -> Popped {
         let ranks = 0..count.min(self.len());
         let popped = self.range(ranks.clone()).map(owned).collect();
         self.remove_span(ranks);
@@ -357,7 +360,7 @@ impl ZSet {
     }
 
     /// Removes up to `count` members with the highest scores and returns them, highest first.
-    pub fn pop_max(&mut self, count: usize) -> Vec<(Vec<u8>, f64)> {
+    pub fn pop_max(&mut self, count: usize) -> Popped {
         let ranks = self.len().saturating_sub(count)..self.len();
         let popped = self.range(ranks.clone()).rev().map(owned).collect();
         self.remove_span(ranks);
@@ -426,8 +429,8 @@ impl ZSet {
     }
 }
 
-fn owned((member, score): (TextRef<'_>, f64)) -> (Vec<u8>, f64) {
-    (member.bytes(&mut itoa::Buffer::new()).to_vec(), score)
+fn owned((member, score): (TextRef<'_>, f64)) -> (SmallVec<[u8; 40]>, f64) {
+    (SmallVec::from_slice(member.bytes(&mut itoa::Buffer::new())), score)
 }
 
 /// Equal when members and scores are, however they are kept.

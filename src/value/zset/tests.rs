@@ -80,11 +80,21 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn owned((member, score): (TextRef<'_>, f64)) -> (Vec<u8>, f64) {
+    (member.bytes(&mut itoa::Buffer::new()).to_vec(), score)
+}
+
+fn taken(popped: Popped) -> Vec<(Vec<u8>, f64)> {
+    popped.into_iter().map(|(member, score)| (member.to_vec(), score)).collect()
+}
+
 fn apply(set: &mut ZSet, model: &mut Model, step: Step, kept: &mut Vec<(ZSet, Model)>) {
     match step {
         Step::Insert(member, score) => {
             let text = score.to_string().into_bytes();
-            set.look_ahead([(&text[..], &member[..]), (&member, &member), (&member, &text)].into_iter());
+            let words = [(&text[..], &member[..]), (&member, &member), (&member, &text)];
+            let ends = [Wanted::Lowest, Wanted::Highest, Wanted::Lowest];
+            set.look_ahead(words.map(|(first, last)| Wanted::Words(first, last)).into_iter().chain(ends));
             assert_eq!(set.insert(&member, score, &SMALL), model.insert(&member, score));
         }
         Step::Increment(member, by) => {
@@ -105,14 +115,14 @@ fn apply(set: &mut ZSet, model: &mut Model, step: Step, kept: &mut Vec<(ZSet, Mo
         Step::PopMin(count) => {
             let count = count.min(model.0.len());
             let expected = model.pairs(0..count);
-            assert_eq!(set.pop_min(count), expected);
+            assert_eq!(taken(set.pop_min(count)), expected);
             model.0.drain(..count);
         }
         Step::PopMax(count) => {
             let start = model.0.len().saturating_sub(count);
             let mut expected = model.pairs(start..model.0.len());
             expected.reverse();
-            assert_eq!(set.pop_max(count), expected);
+            assert_eq!(taken(set.pop_max(count)), expected);
             model.0.truncate(start);
         }
         Step::Clone => {

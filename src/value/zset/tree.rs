@@ -67,6 +67,16 @@ enum Node {
     Inner(Arc<Inner>),
 }
 
+impl Child {
+    /// Whether it has so little that it could be joined with a neighbour.
+    fn is_sparse(&self) -> bool {
+        match &self.node {
+            Node::Leaf(_) => self.count < ENTRIES_MAX / 2,
+            Node::Inner(inner) => inner.children.len() < CHILDREN_MAX / 2,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     children: Vec<Child>,
@@ -307,6 +317,9 @@ impl Store {
         if children[index].count == 0 && children.len() > 1 {
             let empty = children.remove(index);
             return self.discard(empty);
+        }
+        if !children[index].is_sparse() {
+            return;
         }
         for left in [index, index.saturating_sub(1)] {
             if left + 1 < children.len() && self.could_join(&children[left], &children[left + 1]) {
