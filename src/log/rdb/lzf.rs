@@ -65,8 +65,8 @@ impl Table {
                 at += 1;
                 continue;
             };
-            let ahead = input.get(at..)?.iter().take(COPY_LEN_MAX);
-            let length = ahead.zip(input.get(from..)?).take_while(|(x, y)| x == y).count();
+            let ahead = input.get(at..(at + COPY_LEN_MAX).min(input.len()))?;
+            let length = common(ahead, input.get(from..)?);
             push_literals(input.get(literals..at)?, out);
             push_copy(length, at - from, out);
             if out.len() > limit {
@@ -80,6 +80,14 @@ impl Table {
         push_literals(input.get(literals..)?, out);
         (out.len() <= limit).then_some(())
     }
+}
+
+/// How many bytes the two have in common at their beginnings.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let ((words, _), (others, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let equal = words.iter().zip(others).take_while(|(x, y)| x == y).count() * 8;
+    let rest = a.iter().zip(b).skip(equal);
+    equal + rest.take_while(|(x, y)| x == y).count()
 }
 
 fn push_literals(bytes: &[u8], out: &mut Vec<u8>) {

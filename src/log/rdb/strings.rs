@@ -48,12 +48,13 @@ pub(crate) fn encode_string(text: &[u8], compress: bool, out: &mut Vec<u8>) {
     }
     if compress && (COMPRESS_ABOVE_LEN + 1..=COMPRESS_UPTO_LEN).contains(&text.len()) {
         let start = out.len();
-        let mut compressed = Vec::new();
-        if lzf::compress(text, text.len() - 4, &mut compressed) {
+        if lzf::compress(text, text.len() - 4, out) {
+            // What stands before it is known only now.
+            let compressed = out.len() - start;
             out.push(0xc3);
-            encode_len(compressed.len() as u64, out);
+            encode_len(compressed as u64, out);
             encode_len(text.len() as u64, out);
-            out.extend_from_slice(&compressed);
+            out[start..].rotate_left(compressed);
             if out.len() - start < text.len() {
                 return;
             }
