@@ -128,6 +128,7 @@ fn every_name_of_redis_is_known_and_each_default_can_be_set_again() {
         "http-port",
         "http-timeout",
         "http-token",
+        "io-threads-rest",
         "io-threads-spread",
         "json-save",
         "log-format",

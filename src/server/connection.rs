@@ -255,7 +255,11 @@ impl Connection {
     /// Answers a turn if that can be done at once and nothing else is to be done; else leaves `out` to be dealt with.
     fn answer_now(&mut self, out: &mut Vec<u8>) -> bool {
         let now = self.worker.moment.get();
+        self.worker.rest.note_turn(&self.worker, &self.wire.line().met, now);
         let is_answered = self.hold_answer(out, now);
+        if !is_answered {
+            self.worker.outgoing.leaves_later();
+        }
         self.worker.outgoing.send_if_due(&self.worker, now);
         is_answered
     }

@@ -8,6 +8,7 @@ pub mod listener;
 mod outgoing;
 mod pipe;
 mod reclaim;
+mod rest;
 pub mod snapshot;
 pub mod steward;
 mod wire;

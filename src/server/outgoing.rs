@@ -35,6 +35,8 @@ pub(super) struct Outgoing {
     lines: RefCell<Vec<Rc<Line>>>,
     /// When the first of these was held, in nanoseconds.
     since: Cell<u64>,
+    /// Whether the connections of other turns send their answers themselves, when they may be told.
+    is_more_to_come: Cell<bool>,
     is_there: Notify,
 }
 
@@ -87,12 +89,29 @@ impl Outgoing {
         }
     }
 
+    /// A turn was had whose answer is not held.
+    pub(super) fn leaves_later(&self) {
+        if !self.is_more_to_come.replace(true) {
+            self.is_there.notify_one();
+        }
+    }
+
     /// Sends what is held, whenever all connections that were ready have had their turns, for ever: a task that is woken by
-    /// the first of them, and so comes after the others.
+    /// the first of them, and so comes after the others. Then there is nothing to do, and the worker may rest.
     pub(super) async fn run(&self, worker: &Worker) {
         loop {
             self.is_there.notified().await;
             self.send(worker);
+            let Some(rest) = worker.rest.length() else {
+                self.is_more_to_come.set(false);
+                continue;
+            };
+            if self.is_more_to_come.take() {
+                // Those who only waited for their records to be written have their turns before.
+                tokio::task::yield_now().await;
+                self.send(worker);
+            }
+            std::thread::sleep(rest);
         }
     }
 

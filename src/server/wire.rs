@@ -3,6 +3,7 @@
 //! The system is asked first and the runtime only where the system says that it would block: sockets of busy clients nearly
 //! always have room, and a read that did not fill its buffer has emptied the socket, so it needs no second look.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
@@ -55,6 +56,8 @@ pub(super) struct Line {
     pub(super) socket: Socket,
     pub(super) client: Arc<Client>,
     pub(super) held: Held,
+    /// See [`super::rest`].
+    pub(super) met: Cell<u32>,
 }
 
 impl AsRawFd for Line {
@@ -70,7 +73,7 @@ impl Wire {
     /// Has the runtime of this thread watch a socket.
     #[expect(unsafe_code, reason = "the runtime trusts that what it watches stays open")]
     pub(super) fn new(socket: Socket, client: Arc<Client>) -> io::Result<Self> {
-        let line = Rc::new(Line { socket, client, held: Held::default() });
+        let line = Rc::new(Line { socket, client, held: Held::default(), met: Cell::default() });
         // SAFETY: the counted line inside owns its descriptor, is never replaced, and lives as long as the runtime watches.
         Ok(Wire(unsafe { AsyncFd::register(line) }?))
     }

@@ -29,6 +29,9 @@ group! {
         io_threads: u16 = "io-threads", Kind::Int { min: 0, max: 128 }, "0", IMMUTABLE;
         /// Give each new connection to the worker with the fewest, even where one worker has time for all. Not in Redis.
         io_threads_spread: bool = "io-threads-spread", Kind::Bool, "no", LIVE | OWN;
+        /// The longest time in microseconds for which a worker of many clients lets requests gather before it looks for them;
+        /// 0 = none. Not in Redis.
+        io_threads_rest: u32 = "io-threads-rest", Kind::Int { min: 0, max: 1000 }, "40", LIVE | OWN;
         /// Port of the HTTP gateway; 0 = off. Not in Redis.
         http_port: u16 = "http-port", Kind::Int { min: 0, max: 65535 }, "0", IMMUTABLE | OWN;
         /// Addresses that the HTTP gateway listens on. Not in Redis.
