@@ -111,6 +111,7 @@ pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
         }
         let idle_cores = idle.saturating_sub(last_idle).as_nanos() as u64 * 1000 / passed;
         (last_idle, last_look) = (idle, look);
+        workers.iter().for_each(|worker| worker.load().idle_cores.store(idle_cores, Relaxed));
         let hinder = meetings.hinder(ctx.table.waits(), ctx.stats.sum(|seat| &seat.processed));
         let may_gather = meetings.may_gather() && !ctx.settings.load().network.io_threads_spread;
         if hinder && may_gather && gather(&workers) {

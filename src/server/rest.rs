@@ -7,7 +7,7 @@
 //! It rests only where that is no loss. Clients that ask one thing after the other come round in `clients / rate`: a rest is
 //! an eighth of that at most, and `io-threads-rest` at most. It gathers two requests at least, so that a few clients who wait
 //! for each answer are answered at once. Who sends many commands together wakes us seldom, and is not made to wait. And a
-//! worker that has hardly any time left does not rest.
+//! worker that has hardly any time left does not rest, nor one on a machine where others take its core meanwhile.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,6 +26,8 @@ const GATHERED_MIN: u64 = 2;
 const MANY: u64 = 4;
 /// A worker that computes a larger part of the time than this does not rest, in thousandths.
 const BUSY: u64 = 850;
+/// The least part of a core that the machine must have left, in thousandths.
+const IDLE_MIN: u64 = 100;
 
 /// What a worker has been asked of late, and how long it is to rest.
 #[derive(Default)]
@@ -74,7 +76,8 @@ fn longest(worker: &Worker) -> u64 {
     // Those who wait for the disk set the pace then, and it has gathered them.
     let waits_for_disk =
         config.persistence.appendonly && config.persistence.appendfsync == AppendFsync::Always;
-    let has_time = worker.load.busy.load(Relaxed) < BUSY;
+    let load = &worker.load;
+    let has_time = load.busy.load(Relaxed) < BUSY && load.idle_cores.load(Relaxed) >= IDLE_MIN;
     if has_time && !waits_for_disk { u64::from(config.network.io_threads_rest) * 1000 } else { 0 }
 }
 

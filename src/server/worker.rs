@@ -47,6 +47,8 @@ pub(super) struct Passenger {
 pub(super) struct Load {
     /// The part of the time that it computes, in thousandths, as of the last look.
     pub(super) busy: AtomicU64,
+    /// Cores of the machine that nobody used, in thousandths of one, as of the last look.
+    pub(super) idle_cores: AtomicU64,
     /// Connections that it shall still give to the worker `move_to`.
     to_move: AtomicUsize,
     move_to: AtomicUsize,
