@@ -58,8 +58,14 @@ pub fn thread_number() -> u32 {
 
 /// Nanoseconds that a thread of this process has computed; 0 if that is not known.
 pub fn thread_nanos(number: u32) -> u64 {
+    thread_times(number).0
+}
+
+/// The same, and nanoseconds that it could have computed in and had no core.
+pub fn thread_times(number: u32) -> (u64, u64) {
     let line = read(&format!("/proc/self/task/{number}/schedstat"));
-    line.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0)
+    let mut fields = line.split_whitespace().map(|field| field.parse().unwrap_or(0));
+    (fields.next().unwrap_or(0), fields.next().unwrap_or(0))
 }
 
 /// Nanoseconds that each thread of this process has computed, by its name; those of one name are added up. The kernel

@@ -95,7 +95,7 @@ impl Meetings {
 
 /// Watches the workers for ever.
 pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
-    let mut last: Vec<u64> = workers.iter().map(Handle::computed_nanos).collect();
+    let mut last: Vec<(u64, u64)> = workers.iter().map(Handle::times).collect();
     let (mut last_idle, mut last_look) = (process::idle_time(), ctx.clock.elapsed());
     let mut meetings = Meetings::default();
     let mut interval = tokio::time::interval(PERIOD);
@@ -105,13 +105,14 @@ pub(super) async fn run(ctx: Arc<Context>, workers: Arc<Vec<Handle>>) {
         let (idle, look) = (process::idle_time(), ctx.clock.elapsed());
         let passed = (look - last_look).as_nanos().max(1) as u64;
         for (worker, last) in workers.iter().zip(&mut last) {
-            let now = worker.computed_nanos();
-            worker.load().busy.store(now.saturating_sub(*last) * 1000 / passed, Relaxed);
+            let now = worker.times();
+            let part = |now: u64, last: u64| now.saturating_sub(last) * 1000 / passed;
+            worker.load().busy.store(part(now.0, last.0), Relaxed);
+            worker.load().waiting.store(part(now.1, last.1), Relaxed);
             *last = now;
         }
         let idle_cores = idle.saturating_sub(last_idle).as_nanos() as u64 * 1000 / passed;
         (last_idle, last_look) = (idle, look);
-        workers.iter().for_each(|worker| worker.load().idle_cores.store(idle_cores, Relaxed));
         let hinder = meetings.hinder(ctx.table.waits(), ctx.stats.sum(|seat| &seat.processed));
         let may_gather = meetings.may_gather() && !ctx.settings.load().network.io_threads_spread;
         if hinder && may_gather && gather(&workers) {

@@ -4,9 +4,9 @@
 //! asks 2 µs and the worker 4, and where requests come every 10 µs it comes with every few of them. So a worker that
 //! serves many rests for a moment, in which nobody wakes it, and then finds several requests at once.
 //!
-//! It rests only where that is no loss. Clients that ask one thing after the other come round in `clients / rate`: a rest is
-//! an eighth of that at most, and `io-threads-rest` at most. It gathers two requests at least, so that a few clients who wait
-//! for each answer are answered at once. Who sends many commands together wakes us seldom, and is not made to wait. And a
+//! It rests only where that is no loss. A rest is an eighth at most of the time in which the client that asks most often comes
+//! round, and `io-threads-rest` at most. It gathers two requests at least, so that a few clients who wait for each answer are
+//! answered at once. Who sends many commands together wakes us seldom, and is not made to wait. And a
 //! worker that has hardly any time left does not rest, nor one on a machine where others take its core meanwhile.
 
 use std::cell::Cell;
@@ -17,8 +17,8 @@ use super::worker::Worker;
 use crate::config::AppendFsync;
 
 /// Turns are counted for so long, in nanoseconds, to know what is to be expected of the next period.
-const PERIOD: u64 = 2_000_000;
-/// A rest is at most one of so many parts of the time in which clients come round.
+const PERIOD: u64 = 10_000_000;
+/// A rest is at most one of so many parts of the time in which a client comes round.
 const ROUND_PART: u64 = 8;
 /// Requests that have to come during a rest, on average.
 const GATHERED_MIN: u64 = 2;
@@ -26,8 +26,8 @@ const GATHERED_MIN: u64 = 2;
 const MANY: u64 = 4;
 /// A worker that computes a larger part of the time than this does not rest, in thousandths.
 const BUSY: u64 = 850;
-/// The least part of a core that the machine must have left, in thousandths.
-const IDLE_MIN: u64 = 100;
+/// Nor does one that has to wait for its core for a larger part, in thousandths.
+const WAITING_MAX: u64 = 100;
 
 /// What a worker has been asked of late, and how long it is to rest.
 #[derive(Default)]
@@ -38,26 +38,34 @@ pub(super) struct Rest {
     turns: Cell<u64>,
     /// The commands that the worker had run when it began.
     commands: Cell<u64>,
-    /// Different connections that have had turns in it.
-    clients: Cell<u64>,
+    /// The most turns that one connection has had in it.
+    most: Cell<u32>,
     /// As of the last period, in nanoseconds.
     length: Cell<u64>,
 }
 
+/// The turns that a connection has had in a period.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Met {
+    period: u32,
+    turns: u32,
+}
+
 impl Rest {
-    /// A connection has had a turn. `met` is where it keeps the period of its last one.
-    pub(super) fn note_turn(&self, worker: &Worker, met: &Cell<u32>, now: u64) {
+    /// A connection has had a turn. `met` is where it keeps what it had before.
+    pub(super) fn note_turn(&self, worker: &Worker, met: &Cell<Met>, now: u64) {
+        let (period, before) = (self.period.get(), met.get());
+        let turns = if before.period == period { before.turns.saturating_add(1) } else { 1 };
+        met.set(Met { period, turns });
+        self.most.set(self.most.get().max(turns));
         self.turns.set(self.turns.get() + 1);
-        if met.replace(self.period.get()) != self.period.get() {
-            self.clients.set(self.clients.get() + 1);
-        }
         let passed = now.saturating_sub(self.began.get());
         if passed >= PERIOD {
             let commands = worker.ctx.stats.seat(worker.seat).processed.get();
             let new = commands.saturating_sub(self.commands.replace(commands));
-            let (turns, clients) = (self.turns.take(), self.clients.take());
+            let (turns, most) = (self.turns.take(), u64::from(self.most.take()));
             let are_single = new < MANY * turns;
-            let length = if are_single { length(passed, turns, clients, longest(worker)) } else { 0 };
+            let length = if are_single { length(passed, turns, most, longest(worker)) } else { 0 };
             self.length.set(length);
             self.began.set(now);
             self.period.set(self.period.get().wrapping_add(1));
@@ -77,13 +85,13 @@ fn longest(worker: &Worker) -> u64 {
     let waits_for_disk =
         config.persistence.appendonly && config.persistence.appendfsync == AppendFsync::Always;
     let load = &worker.load;
-    let has_time = load.busy.load(Relaxed) < BUSY && load.idle_cores.load(Relaxed) >= IDLE_MIN;
+    let has_time = load.busy.load(Relaxed) < BUSY && load.waiting.load(Relaxed) <= WAITING_MAX;
     if has_time && !waits_for_disk { u64::from(config.network.io_threads_rest) * 1000 } else { 0 }
 }
 
-/// The rest for who had so many turns of so many connections in this time.
-fn length(passed: u64, turns: u64, clients: u64, longest: u64) -> u64 {
-    let round = passed * clients / turns.max(1);
+/// The rest for who had so many turns in this time, and so many at most of one connection.
+fn length(passed: u64, turns: u64, most: u64, longest: u64) -> u64 {
+    let round = passed / most.max(1);
     let length = longest.min(round / ROUND_PART);
     if length * turns >= GATHERED_MIN * passed { length } else { 0 }
 }
@@ -94,9 +102,9 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// For clients that together ask so many times a second.
+    /// For clients that together ask so many times a second, all equally often.
     fn rest(clients: u64, rate: u64) -> u64 {
-        length(SECOND / 100, rate / 100, clients, 40_000)
+        length(SECOND, rate, rate / clients.max(1), 40_000)
     }
 
     #[test]
@@ -112,6 +120,12 @@ mod tests {
         assert_eq!(rest(15, 100_000), 0);
         // They come round in 160 µs.
         assert_eq!(rest(16, 100_000), 20_000);
+    }
+
+    #[test]
+    fn a_few_among_many_are_answered_at_once() {
+        // Five that come round in 100 µs, and fifty that do in 1 ms.
+        assert_eq!(length(SECOND, 50_000 + 50_000, 10_000, 40_000), 0);
     }
 
     #[test]

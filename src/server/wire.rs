@@ -16,6 +16,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::unix::AsyncFd;
 
 use super::outgoing::Held;
+use super::rest::Met;
 use crate::clients::Client;
 
 /// A socket that was accepted, of either kind. It does not block.
@@ -57,7 +58,7 @@ pub(super) struct Line {
     pub(super) client: Arc<Client>,
     pub(super) held: Held,
     /// See [`super::rest`].
-    pub(super) met: Cell<u32>,
+    pub(super) met: Cell<Met>,
 }
 
 impl AsRawFd for Line {

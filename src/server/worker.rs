@@ -47,8 +47,8 @@ pub(super) struct Passenger {
 pub(super) struct Load {
     /// The part of the time that it computes, in thousandths, as of the last look.
     pub(super) busy: AtomicU64,
-    /// Cores of the machine that nobody used, in thousandths of one, as of the last look.
-    pub(super) idle_cores: AtomicU64,
+    /// The part of the time that it had to wait for a core, in thousandths, as of the last look.
+    pub(super) waiting: AtomicU64,
     /// Connections that it shall still give to the worker `move_to`.
     to_move: AtomicUsize,
     move_to: AtomicUsize,
@@ -166,9 +166,9 @@ impl Handle {
         &self.load
     }
 
-    /// Nanoseconds that its thread has computed.
-    pub(super) fn computed_nanos(&self) -> u64 {
-        process::thread_nanos(self.load.thread.load(Ordering::Relaxed))
+    /// Nanoseconds that its thread has computed, and that it has waited for a core.
+    pub(super) fn times(&self) -> (u64, u64) {
+        process::thread_times(self.load.thread.load(Ordering::Relaxed))
     }
 
     /// Tells it of the others, to whom it may give connections.
