@@ -261,6 +261,13 @@ fn who_ends_its_input_before_it_reads_is_answered_to_the_end() {
     }
 }
 
+/// A number that CLIENT LIST tells of a client.
+fn field(control: &mut Client, id: &str, name: &str) -> usize {
+    let line = control.call(&format!("CLIENT LIST ID {id}")).text();
+    let field = line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+    field.and_then(|number| number.parse().ok()).expect("a number")
+}
+
 /// A client asks until its socket takes no more answers, and gets the rest when it reads.
 #[test]
 fn what_the_socket_does_not_take_is_sent_when_it_is_read() {
@@ -270,11 +277,7 @@ fn what_the_socket_does_not_take_is_sent_when_it_is_read() {
     let reply = "$12000\r\n".len() + 12_000 + "\r\n".len();
     let mut client = server.client();
     let id = client.call("CLIENT ID").render().replace("(integer) ", "");
-    let mut sent = move || -> usize {
-        let line = control.call(&format!("CLIENT LIST ID {id}")).text();
-        let field = line.split(' ').find_map(|field| field.strip_prefix("tot-net-out=")).map(str::to_owned);
-        field.and_then(|bytes| bytes.parse().ok()).expect("a number")
-    };
+    let mut sent = move || field(&mut control, &id, "tot-net-out");
     let (before, mut questions) = (sent(), 0);
     let is_answered = |questions: usize, sent: &mut dyn FnMut() -> usize| {
         let until = Instant::now() + Duration::from_millis(100);
@@ -308,11 +311,7 @@ fn answers_that_nobody_reads_are_not_gathered() {
     client.call(&format!("SET much {}", "x".repeat(16 << 20)));
     client.send_raw(&encode(&["DEBUG", "SLEEP", "0.5"])).expect("sent");
     client.send_raw(&b"GET k\n".repeat(questions)).expect("sent");
-    let mut field = |name: &str| -> usize {
-        let line = control.call(&format!("CLIENT LIST ID {id}")).text();
-        let field = line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-        field.and_then(|bytes| bytes.parse().ok()).expect("a number")
-    };
+    let mut field = |name: &str| field(&mut control, &id, name);
     let until = Instant::now() + Duration::from_secs(20);
     while field("tot-net-in") < questions * each || field("obl") == 0 {
         assert!(Instant::now() < until, "it is not read on");

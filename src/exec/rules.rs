@@ -32,7 +32,8 @@ impl Spec {
     }
 
     /// Whether nobody knows where it looks. EXEC and what runs on keys find out for themselves, and what runs while there is no
-    /// data yet tells of the process, or says that it has nothing to tell. So does INFO, although it counts keys: one looks at it when something is wrong.
+    /// data yet tells of the process, or says that it has nothing to tell. So does INFO, although it counts keys: one looks at it
+    /// when something is wrong.
     #[inline]
     pub fn looks_anywhere(&self) -> bool {
         match self.run {
