@@ -107,6 +107,8 @@ fn together_is_as_one_by_one() {
             false => patient = oracle.client(),
         }
     }
+    let forget = ["CONFIG RESETSTAT"];
+    assert_eq!(one_by_one(&mut client, &forget), one_by_one(&mut patient, &forget));
     for seed in 0..SEQUENCES {
         let mut random = Random::seeded(seed);
         let picked = (0..COMMANDS).map(|_| POOL[random.below(POOL.len() as u64) as usize]);
@@ -122,6 +124,23 @@ fn together_is_as_one_by_one() {
             "sequence {seed}: {lines:?}"
         );
     }
+    // Some of them were timed together, and counted all the same.
+    assert_eq!(counts(&mut client), counts(&mut patient));
+}
+
+/// How often each command was called, refused and failed, and of how many calls the times are known.
+fn counts(client: &mut Client) -> Vec<String> {
+    let histograms = client.call("LATENCY HISTOGRAM").items();
+    let timed =
+        histograms.chunks_exact(2).map(|pair| format!("{} {}", pair[0].text(), pair[1].items()[1].render()));
+    let stats = client.call("INFO commandstats").text();
+    let called = stats.lines().filter(|line| line.starts_with("cmdstat_")).map(|line| {
+        let is_time = |field: &&str| !field.contains("usec");
+        line.split(',').filter(is_time).collect::<Vec<_>>().join(",")
+    });
+    let mut counts: Vec<String> = timed.chain(called).collect();
+    counts.sort_unstable();
+    counts
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub mod sleep;
 pub mod spec;
 mod sync_here;
 pub mod tell;
+mod timing;
 pub mod tracking;
 pub mod turn;
 pub mod wait;

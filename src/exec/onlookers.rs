@@ -57,11 +57,16 @@ const MAY_FILL_NANOS: u64 = 100_000;
 
 /// The least time, in nanoseconds, that one of the logs of what is slow wants to hear of, or the gate of `maxmemory`.
 pub(super) fn slow_from(config: &Config) -> u64 {
+    let filled = (config.memory.maxmemory > 0).then_some(MAY_FILL_NANOS);
+    filled.into_iter().fold(told_from(config), u64::min)
+}
+
+/// The least time, in nanoseconds, that one of the logs of what is slow wants to hear of.
+pub(super) fn told_from(config: &Config) -> u64 {
     let observe = &config.observe;
     let slowlog =
         u64::try_from(observe.slowlog_log_slower_than).ok().map(|micros| micros.saturating_mul(1000));
     let monitor = Some(observe.latency_monitor_threshold).filter(|ms| *ms > 0);
     let monitor = monitor.map(|ms| ms.saturating_mul(NANOS_PER_MS));
-    let filled = (config.memory.maxmemory > 0).then_some(MAY_FILL_NANOS);
-    slowlog.into_iter().chain(monitor).chain(filled).min().unwrap_or(u64::MAX)
+    slowlog.into_iter().chain(monitor).min().unwrap_or(u64::MAX)
 }

@@ -63,7 +63,9 @@ impl<'c> Desk<'c> {
         session.need.wrote(journal.last());
         self.counters().processed.add(1);
         session.client.last_command.store(command.id as u32, Relaxed);
-        self.note_run(command, session, request, started, outcome.is_err());
+        if !(prepared.untimed && self.leave_untimed(command, outcome.is_err())) {
+            self.note_run(command, session, request, started, outcome.is_err());
+        }
         match outcome {
             Ok(Effect::Wait(wait)) => return Some(Flow::Wait(wait)),
             Ok(_) => {}

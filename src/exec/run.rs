@@ -14,8 +14,9 @@ use super::one_key::Access;
 use super::registry::Command;
 use super::session::{Replies, Session};
 use super::spec::{Run, flag};
+use super::timing::Untimed;
 use super::turn::{Everything, Turn};
-use super::{Args, gate, listen, multi, onlookers, operations, outage, script, tracking, wait};
+use super::{Args, gate, listen, multi, onlookers, operations, outage, script, timing, tracking, wait};
 use crate::base::clock::Millis;
 use crate::base::prefetch::AHEAD;
 use crate::base::refusal::Refusal;
@@ -46,17 +47,20 @@ pub struct Desk<'c> {
     /// The settings at the beginning of the turn.
     pub config: Guard<Arc<Config>>,
     seat: usize,
-    counters: &'c Seat,
+    pub(super) counters: &'c Seat,
     /// None while everything stands still, be it for a command of this desk or for a script that takes too long.
     turn: Option<Turn<'c>>,
     /// Wall time at the beginning of the turn; monotonic time then and now, in nanoseconds.
     began: Millis,
     began_nanos: u64,
-    elapsed: u64,
+    pub(super) elapsed: u64,
+    pub(super) untimed: Untimed,
+    /// Whether commands may be timed together.
+    shares_time: bool,
     /// A command that takes so many nanoseconds is worth a note.
-    slow_from: u64,
+    pub(super) slow_from: u64,
     /// Whether the commands that were prepared last may go the short way.
-    quiet: bool,
+    pub(super) quiet: bool,
     /// The hash of the only key of the command about to run, where [`Desk::prepare`] has computed it.
     prepared: Cell<Option<u64>>,
 }
@@ -69,6 +73,8 @@ pub struct Prepared<'c, 'r> {
     pub(super) command: &'c Command,
     /// Where its only key is, if it has such.
     pub(super) aim: Option<Aim<'c>>,
+    /// Whether its time may be told with that of the command behind it.
+    pub(super) untimed: bool,
 }
 
 impl Prepared<'_, '_> {
@@ -79,7 +85,7 @@ impl Prepared<'_, '_> {
 
     /// Looks ahead into the value of a key that all of these are about.
     fn look_into(same: &[Option<Self>]) {
-        let Some(Some(Prepared { request, command, aim: Some(aim) })) = same.first() else { return };
+        let Some(Some(Prepared { request, command, aim: Some(aim), .. })) = same.first() else { return };
         if let Some(at) = command.key_at() {
             let wanted = same.iter().flatten().filter_map(|Prepared { request, command, .. }| {
                 let words = || request.get(at + 1).zip(request.get(request.len().wrapping_sub(1)));
@@ -106,6 +112,8 @@ impl<'c> Desk<'c> {
         Desk {
             ctx,
             slow_from: onlookers::slow_from(&config),
+            shares_time: timing::is_shared(&config),
+            untimed: Untimed::default(),
             config,
             seat,
             counters,
@@ -133,6 +141,7 @@ impl<'c> Desk<'c> {
         from: usize,
         ahead: &mut Ahead<'c, 'r>,
     ) {
+        self.catch_up();
         let count = ahead.len().min(batch.len() - from);
         let come = || (from..from + count).map(|index| batch.bytes(index)).sum();
         self.quiet = self.is_quiet(session) && !self.ctx.is_memory_tight(come);
@@ -142,6 +151,7 @@ impl<'c> Desk<'c> {
         let mut last: Option<(Request<'r>, &'c Command)> = None;
         // And so do keys: a queue is pushed to again and again.
         let mut known: Option<(&'r [u8], Aim<'c>)> = None;
+        let mut before: Option<&mut Prepared<'c, 'r>> = None;
         for (index, prepared) in (from..).zip(&mut ahead[..count]) {
             let request = batch.get(index, bytes);
             let again = last.filter(|(last, _)| last.len() == request.len() && last.name() == request.name());
@@ -151,6 +161,7 @@ impl<'c> Desk<'c> {
                     Ok(command) => command,
                     Err(_) => {
                         *prepared = None;
+                        before = None;
                         continue;
                     }
                 },
@@ -165,7 +176,13 @@ impl<'c> Desk<'c> {
                     aim
                 }
             });
-            *prepared = Some(Prepared { request, command, aim });
+            // Of those that may be timed together the last is not left untimed.
+            let is_brief = self.shares_time && command.spec.is_brief(request.len(), batch.bytes(index));
+            if is_brief && let Some(before) = &mut before {
+                before.untimed = true;
+            }
+            *prepared = Some(Prepared { request, command, aim, untimed: false });
+            before = prepared.as_mut().filter(|_| is_brief);
         }
         table::look_ahead(&aims);
         for same in ahead[..count].chunk_by(Prepared::have_same_key).filter(|same| same.len() > 1) {
@@ -198,6 +215,7 @@ impl<'c> Desk<'c> {
         prepared: Option<&Prepared<'c, '_>>,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.catch_up();
         // It may be one after which things are different.
         self.quiet = false;
         let mark = out.len();
@@ -396,26 +414,6 @@ impl<'c> Desk<'c> {
         }
     }
 
-    /// Looks at the clock after a command that began at `started`, and counts it.
-    #[inline]
-    pub(super) fn note_run(
-        &mut self,
-        command: &Command,
-        session: &Session,
-        request: &Request<'_>,
-        started: u64,
-        failed: bool,
-    ) {
-        self.elapsed = self.ctx.clock.elapsed_nanos();
-        let took = self.elapsed.saturating_sub(started);
-        self.counters.ran(command.id, took, failed, self.config.observe.latency_tracking);
-        if took >= self.slow_from {
-            // It may have made much of little input: those behind it shall look whether there is room.
-            self.quiet = false;
-            self.note_slow(command, session, request, took);
-        }
-    }
-
     /// Puts the refusal in the place of what the command has answered so far.
     #[cold]
     pub(super) fn answer_refusal(&self, refusal: &Refusal, mark: Mark, reply: &mut Reply<'_>) {
@@ -560,6 +558,12 @@ impl<'c> Desk<'c> {
     /// The time of the command since the start, in nanoseconds.
     #[inline]
     pub fn elapsed(&self) -> u64 {
+        self.elapsed
+    }
+
+    /// Ends a batch: the time, in nanoseconds since the start, when its last command had run.
+    pub fn end_batch(&mut self) -> u64 {
+        self.catch_up();
         self.elapsed
     }
 

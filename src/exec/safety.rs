@@ -154,7 +154,7 @@ impl Flusher {
             let mut flushed = Ok(());
             apart(&mut || flushed = ctx.log.flush(wanted, ctx.clock.unix_ms()));
             let took = (ctx.clock.elapsed() - began).as_nanos() as u64;
-            stats.flushes.record(took);
+            stats.flushes.record(took, 1);
             stats.flush_nanos.add(took);
             let mut due = Vec::new();
             let is_announced = {
@@ -226,7 +226,7 @@ impl Flusher {
             Box::pin(self.synced(ctx, seq)).await?;
             let waited = (ctx.clock.elapsed() - began).as_nanos() as u64;
             let stats = ctx.stats.seat(self.seat);
-            stats.sync_waits.record(waited);
+            stats.sync_waits.record(waited, 1);
             stats.sync_wait_nanos.add(waited);
         }
         Ok(())

@@ -249,17 +249,14 @@ impl Stats {
 }
 
 impl Seat {
-    /// Counts a call that ran.
+    /// Counts so many calls that ran, each of which took so many nanoseconds.
     #[inline]
-    pub fn ran(&self, id: usize, nanos: u64, failed: bool, keep_latency: bool) {
+    pub fn ran(&self, id: usize, calls: u64, nanos: u64, keep_latency: bool) {
         let Some(command) = self.commands.get(id) else { return };
-        command.calls.add(1);
-        command.nanos.add(nanos);
-        if failed {
-            command.failed.add(1);
-        }
+        command.calls.add(calls);
+        command.nanos.add(calls * nanos);
         if keep_latency {
-            command.latency.get_or_init(Histogram::default).record(nanos);
+            command.latency.get_or_init(Histogram::default).record(nanos, calls);
         }
     }
 

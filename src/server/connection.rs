@@ -397,7 +397,7 @@ impl Connection {
                 break Stop::NeedsInput;
             }
         };
-        worker.moment.set(desk.elapsed());
+        worker.moment.set(desk.end_batch());
         self.refresh_client(&desk, bytes.len() - consumed);
         Ran { consumed, lacking, stop }
     }
