@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! directory    the top bits of a tag ──► segment
-//! segment      (tag, leaf) (tag, leaf) ...        ascending; 8 bytes each, up to 512
+//! segment      (tag, leaf) (tag, gone) ...        ascending; 8 bytes each, up to 512
 //! ```
 //!
 //! A tag is 32 bits of the member's keyed hash. The index keeps neither members nor scores: the leaf has them, and its
 //! few entries are searched for the tag. So a member costs 8 bytes here, plus what a segment leaves empty, and lies in
 //! memory once. A table of scores by member would answer ZSCORE without the way to the leaf, about half the time in a
 //! set of a million; it would cost a second copy of every member.
+//!
+//! What is removed is only marked, which writes one line of memory where closing the gap would move some twenty; the next
+//! that comes there takes the place.
 //!
 //! Segments are sorted, so ZSCAN's cursor is a place in the order of tags: no growth can make it skip or repeat.
 //! Growth cuts one segment in two; the directory doubles when a segment's range is a single place of it (extendible
@@ -29,6 +32,8 @@ const DEPTH_MAX: u32 = if cfg!(test) { 10 } else { 26 };
 const SEGMENTS_FAR: usize = 16;
 /// How far a guess of a place is first trusted, in entries: a cache line, of some three that the guess is off.
 const GUESS: usize = 8;
+/// The leaf of an entry that was removed. No leaf has this number, and the mark stands behind all other entries of its tag.
+const GONE: u32 = u32::MAX;
 
 /// Where the members are, by tag.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub(super) struct Index {
 struct Segment {
     /// `tag << 32 | leaf`, ascending.
     entries: Vec<u64>,
+    /// How many of these are marked as gone.
+    gone: u32,
     /// The lowest tag that belongs here.
     first: u32,
     /// How many top bits all tags here have in common.
@@ -55,7 +62,30 @@ fn entry(tag: u32, leaf: u32) -> u64 {
     u64::from(tag) << 32 | u64::from(leaf)
 }
 
+#[inline]
+fn tag_of(entry: u64) -> u32 {
+    (entry >> 32) as u32
+}
+
+#[inline]
+fn leaf_of(entry: u64) -> u32 {
+    entry as u32
+}
+
 impl Segment {
+    fn new(entries: Vec<u64>, first: u32, depth: u32) -> Segment {
+        Segment { entries, gone: 0, first, depth }
+    }
+
+    /// How many entries are not gone.
+    fn live(&self) -> usize {
+        self.entries.len() - self.gone as usize
+    }
+
+    fn is_gone(&self, place: usize) -> bool {
+        self.entries.get(place).is_some_and(|&entry| leaf_of(entry) == GONE)
+    }
+
     /// The first place that could hold this entry. Tags are evenly spread, so a guess by proportion comes close; from
     /// there the search widens until it has the place between two bounds.
     #[inline]
@@ -96,17 +126,60 @@ impl Segment {
 
     fn insert(&mut self, new: u64) {
         let place = self.place(new);
-        grow(&mut self.entries, 1);
-        self.entries.insert(place, new);
+        let free =
+            [Some(place), place.checked_sub(1)].into_iter().flatten().find(|&place| self.is_gone(place));
+        if let Some(free) = free {
+            self.entries[free] = new;
+            self.gone -= 1;
+        } else {
+            grow(&mut self.entries, 1);
+            self.entries.insert(place, new);
+        }
+    }
+
+    /// Takes the entry at this place out.
+    fn take(&mut self, place: usize) {
+        let tag = tag_of(self.entries[place]);
+        let next = self.entries.get(place + 1).filter(|_| !self.is_gone(place + 1));
+        if next.is_some_and(|&next| tag_of(next) == tag) {
+            // The mark would have to stand behind it.
+            self.entries.remove(place);
+        } else {
+            self.entries[place] = entry(tag, GONE);
+            self.gone += 1;
+        }
     }
 
     fn remove(&mut self, old: u64) {
         let place = self.place(old);
         if self.entries.get(place) == Some(&old) {
-            self.entries.remove(place);
+            self.take(place);
         }
-        if self.entries.capacity() > 2 * self.entries.len() + 16 {
+        if self.entries.capacity() > 2 * self.live() + 16 {
+            self.close_gaps();
             self.entries.shrink_to(self.entries.len() + 4);
+        }
+    }
+
+    /// Forgets what is marked as gone.
+    fn close_gaps(&mut self) {
+        if self.gone > 0 {
+            self.entries.retain(|&entry| leaf_of(entry) != GONE);
+            self.gone = 0;
+        }
+    }
+
+    /// Writes another leaf to an entry.
+    fn lead(&mut self, old: u64, new: u64) {
+        let place = self.place(old);
+        let alone = |other: Option<&u64>| other.is_none_or(|&other| tag_of(other) != tag_of(old));
+        let before = place.checked_sub(1).and_then(|before| self.entries.get(before));
+        if alone(before) && (alone(self.entries.get(place + 1)) || self.is_gone(place + 1)) {
+            self.entries[place] = new;
+        } else {
+            // Several members of one tag: a rare case, where the order may change.
+            self.take(place);
+            self.insert(new);
         }
     }
 }
@@ -114,7 +187,7 @@ impl Segment {
 impl Index {
     pub(super) fn new() -> Index {
         let mut index = Index { bits: 0, directory: Vec::new(), segments: Slab::new(), heap: 0 };
-        let only = index.add(Segment { entries: Vec::new(), first: 0, depth: 0 });
+        let only = index.add(Segment::new(Vec::new(), 0, 0));
         index.directory.push(only);
         index
     }
@@ -129,7 +202,9 @@ impl Index {
     pub(super) fn leaves(&self, tag: u32) -> impl Iterator<Item = u32> {
         let segment = self.segments.get(self.segment(tag));
         let from = segment.place(entry(tag, 0));
-        segment.entries[from..].iter().take_while(move |&&e| (e >> 32) as u32 == tag).map(|&e| e as u32)
+        let same = segment.entries[from..].iter().take_while(move |&&entry| tag_of(entry) == tag);
+        // Marks stand behind what is there.
+        same.map(|&entry| leaf_of(entry)).take_while(|&leaf| leaf != GONE)
     }
 
     /// Whether there are so many segments that the caches do not hold them.
@@ -150,8 +225,9 @@ impl Index {
         let mut at = from;
         while let Ok(tag) = u32::try_from(at) {
             let segment = self.segments.get(self.segment(tag));
-            for &e in &segment.entries[segment.place(entry(tag, 0))..] {
-                if !visit((e >> 32) as u32, e as u32) {
+            let entries = &segment.entries[segment.place(entry(tag, 0))..];
+            for &entry in entries.iter().filter(|&&entry| leaf_of(entry) != GONE) {
+                if !visit(tag_of(entry), leaf_of(entry)) {
                     return;
                 }
             }
@@ -194,10 +270,11 @@ impl Index {
         }
         let upper = self.edit(id, |segment| {
             let first = segment.first | 1 << (32 - depth);
-            segment.depth = depth;
+            segment.close_gaps();
             let entries = segment.entries.split_off(segment.place(entry(first, 0)));
+            segment.depth = depth;
             segment.entries.shrink_to(segment.entries.len() + segment.entries.len() / 4);
-            Segment { entries, first, depth }
+            Segment::new(entries, first, depth)
         });
         let upper = self.add(upper);
         self.enter(upper);
@@ -206,12 +283,13 @@ impl Index {
     /// Joins a segment with its other half, if both have become small.
     fn join(&mut self, id: u32) {
         let segment = self.segments.get(id);
-        if segment.depth == 0 {
+        // Nearly always this one tells that they are not, and the other is not touched.
+        if segment.depth == 0 || segment.live() > ENTRIES_MAX / 4 {
             return;
         }
         let other = self.segment(segment.first ^ 1 << (32 - segment.depth));
         let brother = self.segments.get(other);
-        if brother.depth != segment.depth || brother.entries.len() + segment.entries.len() > ENTRIES_MAX / 4 {
+        if brother.depth != segment.depth || brother.live() + segment.live() > ENTRIES_MAX / 4 {
             return;
         }
         let (lower, upper) = if brother.first < segment.first { (other, id) } else { (id, other) };
@@ -221,7 +299,8 @@ impl Index {
         let upper = self.segments.take(upper);
         self.edit(lower, |segment| {
             segment.depth -= 1;
-            segment.entries.extend_from_slice(&upper.entries);
+            segment.close_gaps();
+            segment.entries.extend(upper.entries.iter().filter(|&&entry| leaf_of(entry) != GONE));
         });
         self.enter(lower);
         self.shorten();
@@ -249,6 +328,10 @@ impl Watch for Index {
             if segment.entries.len() < ENTRIES_MAX || segment.depth == DEPTH_MAX {
                 break;
             }
+            if segment.live() <= ENTRIES_MAX / 8 * 7 {
+                self.edit(id, Segment::close_gaps);
+                break;
+            }
             self.cut(id);
             id = self.segment(tag);
         }
@@ -263,19 +346,7 @@ impl Watch for Index {
 
     fn moved(&mut self, tag: u32, from: u32, to: u32) {
         let id = self.segment(tag);
-        self.edit(id, |segment| {
-            let place = segment.place(entry(tag, from));
-            let alone = |other: Option<&u64>| other.is_none_or(|&e| (e >> 32) as u32 != tag);
-            let before = place.checked_sub(1).and_then(|before| segment.entries.get(before));
-            if alone(before) && alone(segment.entries.get(place + 1)) {
-                segment.entries[place] = entry(tag, to);
-            } else {
-                // Several members of one tag: a rare case, where the order may change.
-                segment.entries.remove(place);
-                let place = segment.place(entry(tag, to));
-                segment.entries.insert(place, entry(tag, to));
-            }
-        });
+        self.edit(id, |segment| segment.lead(entry(tag, from), entry(tag, to)));
     }
 }
 
@@ -300,6 +371,10 @@ impl Index {
             assert_eq!(self.segment(segment.first), id);
             let range = u64::from(segment.first)..segment.end();
             assert!(segment.entries.iter().all(|e| range.contains(&(e >> 32))));
+            assert!(segment.entries.is_sorted());
+            let gone = segment.entries.iter().filter(|&&entry| leaf_of(entry) == GONE).count();
+            assert_eq!(segment.gone as usize, gone);
+            assert!(segment.entries.capacity() <= 2 * segment.live() + 16);
         }
         assert_eq!(self.heap, heap);
     }

@@ -68,7 +68,7 @@ impl Indexed {
     /// those at the ends: step by step for all of them, so that the misses of one step are waited for together.
     pub(super) fn look_ahead<'a>(&self, wanted: impl Iterator<Item = Wanted<'a>>) {
         let mut leaves: SmallVec<[u32; 2 * AHEAD]> = SmallVec::new();
-        let mut tags: SmallVec<[u32; AHEAD]> = SmallVec::new();
+        let mut tags: SmallVec<[u32; 2 * AHEAD]> = SmallVec::new();
         let (mut lowest, mut highest) = (0, 0);
         for wanted in wanted {
             match wanted {
@@ -81,6 +81,7 @@ impl Indexed {
                 Wanted::Highest => highest += 1,
             }
         }
+        let sought = tags.len();
         if let Some((leaf, at)) = self.tree.locate(0).filter(|_| lowest > 0) {
             tags.extend((at..leaf.len().min(lowest)).map(|at| leaf.tag(at)));
         }
@@ -88,7 +89,8 @@ impl Indexed {
             tags.extend((0..=at).rev().take(highest).map(|at| leaf.tag(at)));
         }
         self.index.prefetch(&tags);
-        leaves.extend(tags.iter().filter_map(|&tag| self.index.leaves(tag).next()));
+        // Where those at the ends are is known.
+        leaves.extend(tags[..sought].iter().filter_map(|&tag| self.index.leaves(tag).next()));
         self.tree.prefetch(&leaves);
     }
 

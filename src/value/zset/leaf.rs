@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The order is that of (score, member bytes). An insertion moves slots only; members stay where they were put. What
-//! is removed leaves waste behind, which is squeezed out when it exceeds what is live. The tag is the member's hash as
+//! is removed leaves waste behind, which is squeezed out when it exceeds what is live; slots removed at the front are only
+//! passed over, so that ZPOPMIN moves nothing. The tag is the member's hash as
 //! the index has it: so a member that was found by hash is found here by comparing numbers.
 
 use std::cmp::Ordering;
@@ -45,8 +46,10 @@ pub(super) struct Leaf {
     slots: Vec<Slot>,
     bytes: Vec<u8>,
     long: Vec<Arc<[u8]>>,
+    /// Slots at the front that were removed.
+    passed: u32,
     /// Bytes in `bytes` that belong to no slot.
-    waste: usize,
+    waste: u32,
     /// Heap bytes behind `long`.
     long_bytes: usize,
 }
@@ -60,17 +63,31 @@ pub(super) fn compare(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 
 impl Leaf {
     pub(super) fn new() -> Leaf {
-        Leaf { slots: Vec::new(), bytes: Vec::new(), long: Vec::new(), waste: 0, long_bytes: 0 }
+        Leaf { slots: Vec::new(), bytes: Vec::new(), long: Vec::new(), passed: 0, waste: 0, long_bytes: 0 }
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.passed as usize
+    }
+
+    #[inline]
+    fn live(&self) -> &[Slot] {
+        self.slots.get(self.passed as usize..).unwrap_or_default()
+    }
+
+    fn live_mut(&mut self) -> &mut [Slot] {
+        self.slots.get_mut(self.passed as usize..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn slot(&self, at: usize) -> &Slot {
+        &self.slots[self.passed as usize + at]
     }
 
     /// Bytes of members that are not long.
     pub(super) fn live_bytes(&self) -> usize {
-        self.bytes.len() - self.waste
+        self.bytes.len() - self.waste as usize
     }
 
     /// Whether a member of `length` bytes may be put in without cutting the leaf first.
@@ -86,7 +103,7 @@ impl Leaf {
 
     /// Asks for the memory of the slots, and of where members are put.
     pub(super) fn prefetch(&self) {
-        prefetch::bytes(self.slots.as_ptr().cast(), self.slots.len() * size_of::<Slot>());
+        prefetch::bytes(self.live().as_ptr().cast(), self.len() * size_of::<Slot>());
         prefetch::line(self.bytes.as_ptr_range().end);
     }
 
@@ -100,17 +117,17 @@ impl Leaf {
 
     #[inline]
     pub(super) fn score(&self, at: usize) -> f64 {
-        self.slots[at].score
+        self.slot(at).score
     }
 
     #[inline]
     pub(super) fn tag(&self, at: usize) -> u32 {
-        self.slots[at].tag
+        self.slot(at).tag
     }
 
     #[inline]
     pub(super) fn member(&self, at: usize) -> &[u8] {
-        let slot = &self.slots[at];
+        let slot = self.slot(at);
         let place = slot.place as usize;
         match slot.length {
             LONG => &self.long[place],
@@ -147,7 +164,7 @@ impl Leaf {
     /// Where entries of this tag are.
     #[inline]
     pub(super) fn tagged(&self, tag: u32) -> impl Iterator<Item = usize> {
-        self.slots.iter().enumerate().filter(move |(_, slot)| slot.tag == tag).map(|(at, _)| at)
+        self.live().iter().enumerate().filter(move |(_, slot)| slot.tag == tag).map(|(at, _)| at)
     }
 
     /// Puts an entry in at `at`.
@@ -157,31 +174,59 @@ impl Leaf {
         } else {
             (self.put_long(Arc::from(member)), LONG)
         };
+        self.put_slot(at, Slot { score, tag, place, length });
+    }
+
+    /// Puts a slot in at `at`, and moves the shorter side where slots were removed at the front.
+    fn put_slot(&mut self, at: usize, slot: Slot) {
+        let passed = self.passed as usize;
+        if passed > 0 && at <= self.len() / 2 {
+            self.slots.copy_within(passed..passed + at, passed - 1);
+            self.slots[passed - 1 + at] = slot;
+            self.passed -= 1;
+            return;
+        }
+        if self.slots.len() == self.slots.capacity() {
+            self.close_front();
+        }
         grow(&mut self.slots, 1);
-        self.slots.insert(at, Slot { score, tag, place, length });
+        self.slots.insert(self.passed as usize + at, slot);
+    }
+
+    /// Forgets the slots that were removed at the front.
+    fn close_front(&mut self) {
+        self.slots.drain(..self.passed as usize);
+        self.passed = 0;
     }
 
     /// Changes a score; the caller has seen that the order stays.
     pub(super) fn set_score(&mut self, at: usize, score: f64) {
-        self.slots[at].score = score;
+        self.live_mut()[at].score = score;
     }
 
     /// Takes entries out.
     pub(super) fn remove(&mut self, range: Range<usize>) {
         let mut long_gone = false;
-        for slot in self.slots.drain(range) {
-            match slot.length {
+        for at in range.clone() {
+            match self.slot(at).length {
                 LONG => long_gone = true,
-                length => self.waste += length as usize,
+                length => self.waste += u32::from(length),
             }
+        }
+        if range.start == 0 {
+            self.passed += range.len() as u32;
+        } else {
+            let passed = self.passed as usize;
+            self.slots.drain(range.start + passed..range.end + passed);
         }
         if long_gone {
             self.renew_long();
         }
-        if self.waste > self.live_bytes().max(WASTE_MIN) {
+        if self.waste as usize > self.live_bytes().max(WASTE_MIN) {
             self.squeeze(self.live_bytes());
         }
         if self.slots.capacity() > 2 * self.len() + 16 {
+            self.close_front();
             self.slots.shrink_to(self.len() + 4);
         }
     }
@@ -196,7 +241,7 @@ impl Leaf {
         }
         self.remove(at..self.len());
         self.squeeze(self.live_bytes());
-        self.slots.shrink_to(self.len() + self.len() / 4);
+        self.slots.shrink_to(self.slots.len() + self.len() / 4);
         right
     }
 
@@ -209,18 +254,17 @@ impl Leaf {
     }
 
     fn copy_in(&mut self, at: usize, other: &Leaf, i: usize) {
-        let slot = other.slots[i];
+        let slot = *other.slot(i);
         let place = match slot.length {
             LONG => self.put_long(other.long[slot.place as usize].clone()),
             _ => self.put_bytes(other.member(i)),
         };
-        grow(&mut self.slots, 1);
-        self.slots.insert(at, Slot { place, ..slot });
+        self.put_slot(at, Slot { place, ..slot });
     }
 
     /// Bytes that the entry has in `bytes`.
     fn bytes_of(&self, at: usize) -> usize {
-        match self.slots[at].length {
+        match self.slot(at).length {
             LONG => 0,
             length => length as usize,
         }
@@ -228,7 +272,9 @@ impl Leaf {
 
     fn put_bytes(&mut self, member: &[u8]) -> u16 {
         // Where members come and go in turn, squeezing for the room of one would copy the leaf each time.
-        if self.bytes.capacity() - self.bytes.len() < member.len() && self.waste > self.bytes.len() / 8 {
+        if self.bytes.capacity() - self.bytes.len() < member.len()
+            && self.waste as usize > self.bytes.len() / 8
+        {
             let live = self.live_bytes();
             self.squeeze(live + member.len().max(live / 4));
         }
@@ -249,22 +295,24 @@ impl Leaf {
     /// Forgets the long members that no slot has any more.
     fn renew_long(&mut self) {
         let old = std::mem::take(&mut self.long);
-        self.long_bytes = 0;
-        for slot in self.slots.iter_mut().filter(|slot| slot.length == LONG) {
+        let (mut kept, mut bytes) = (Vec::new(), 0);
+        for slot in self.live_mut().iter_mut().filter(|slot| slot.length == LONG) {
             let member = old[slot.place as usize].clone();
-            self.long_bytes += ARC_HEAD + member.len();
-            slot.place = self.long.len() as u16;
-            self.long.push(member);
+            bytes += ARC_HEAD + member.len();
+            slot.place = kept.len() as u16;
+            kept.push(member);
         }
+        (self.long, self.long_bytes) = (kept, bytes);
     }
 
     /// Squeezes the waste out, and leaves room for `capacity` bytes in all.
     fn squeeze(&mut self, capacity: usize) {
         let mut bytes = Vec::with_capacity(capacity);
-        for slot in self.slots.iter_mut().filter(|slot| slot.length != LONG) {
+        let old = std::mem::take(&mut self.bytes);
+        for slot in self.live_mut().iter_mut().filter(|slot| slot.length != LONG) {
             let place = slot.place as usize;
             slot.place = bytes.len() as u16;
-            bytes.extend_from_slice(&self.bytes[place..place + slot.length as usize]);
+            bytes.extend_from_slice(&old[place..place + slot.length as usize]);
         }
         self.bytes = bytes;
         self.waste = 0;
@@ -276,7 +324,7 @@ impl Leaf {
         let live: usize = (0..self.len()).map(|at| self.bytes_of(at)).sum();
         assert_eq!(live, self.live_bytes());
         assert_eq!(self.long.iter().map(|member| ARC_HEAD + member.len()).sum::<usize>(), self.long_bytes);
-        assert_eq!(self.slots.iter().filter(|slot| slot.length == LONG).count(), self.long.len());
+        assert_eq!(self.live().iter().filter(|slot| slot.length == LONG).count(), self.long.len());
         assert!((1..self.len()).all(|at| compare(self.key(at - 1), self.key(at)).is_lt()));
     }
 }
