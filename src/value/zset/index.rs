@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! directory    the top bits of a tag ──► segment
-//! segment      (tag, leaf) (tag, gone) ...        ascending; 8 bytes each, up to 512
+//! segment      (tag, leaf) (tag, gone) ...        ascending; 8 bytes each, up to 256
 //! ```
 //!
 //! A tag is 32 bits of the member's keyed hash. The index keeps neither members nor scores: the leaf has them, and its
@@ -25,7 +25,7 @@ use super::tree::Watch;
 use crate::base::prefetch;
 
 /// Entries a segment has before it is cut in two. Tests use small ones, so that few members make a deep directory.
-const ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 512 };
+const ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 256 };
 /// A tag's bits that the directory can tell apart. Segments of equal ones grow instead.
 const DEPTH_MAX: u32 = if cfg!(test) { 10 } else { 26 };
 /// From so many segments on, looking ahead pays.
