@@ -30,7 +30,7 @@ use crate::base::random::Random;
 use segment::{BYTES_MAX, MEMBERS_MAX, Segment, Totals};
 use smallvec::SmallVec;
 use std::collections::HashSet;
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// Directory slots there may be for each segment. Even hashes need two or three; this bounds what uneven ones cost.
 const SLOTS_PER_SHARD: usize = 64;

@@ -14,10 +14,11 @@
 //!
 //! What is removed or rewritten leaves waste behind; it is squeezed out when it exceeds what is live.
 
+use triomphe::Arc;
+
 use super::record::Record;
 use crate::base::clock::{Millis, NEVER};
 use crate::base::prefetch;
-use std::sync::Arc;
 
 /// Members a segment has before it is cut in two.
 pub(super) const MEMBERS_MAX: usize = 512;

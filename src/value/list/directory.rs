@@ -9,7 +9,8 @@ use super::{ChunkLimit, Quota};
 use crate::value::listpack::{Entries, Item, Listpack};
 use std::collections::VecDeque;
 use std::iter::Rev;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 /// Most chunks in a group. The first write to a group after a clone copies this many references.
 const GROUP_MAX: usize = 128;

@@ -10,7 +10,8 @@
 //! chunk.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use super::chunk::{Chunk, ChunkLimit, Entry};
 use super::id::Id;
@@ -19,7 +20,7 @@ use crate::value::listpack::{Listpack, Pos};
 /// Chunks of one leaf.
 const LEAF_MAX: usize = 64;
 /// What an `Arc` keeps in front of its value, in bytes.
-const ARC_HEAD: usize = 16;
+const ARC_HEAD: usize = 8;
 
 /// See the head of this file.
 #[derive(Clone, Default)]

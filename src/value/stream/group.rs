@@ -5,8 +5,9 @@
 //! that a client who asks in vain does not change the stream.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use triomphe::Arc;
 
 use super::id::Id;
 use super::ledger::Ledger;

@@ -4,7 +4,8 @@
 //! snapshot of a long ledger costs a reference for each piece. Ids mostly come in at the end and leave at the front.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use super::id::Id;
 

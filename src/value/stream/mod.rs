@@ -16,7 +16,6 @@ mod id;
 mod ledger;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub use chunk::{ChunkLimit, Entry, Fields};
 pub use entries::{Backward, Forward, Trim};
@@ -26,6 +25,7 @@ pub use ledger::Ledger;
 
 use super::listpack::Listpack;
 use entries::Entries;
+use triomphe::Arc;
 
 /// A stream value.
 #[derive(Clone, Default)]

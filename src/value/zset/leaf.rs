@@ -15,7 +15,8 @@
 use std::cmp::Ordering;
 use std::mem::size_of;
 use std::ops::Range;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use super::slab::ARC_HEAD;
 use crate::base::prefetch;

@@ -8,18 +8,21 @@
 //!          Arc ──► [ ... ]
 //! ```
 //!
-//! A clone counts up once a chunk. A writer that finds its chunk or node shared copies these two, and nothing else.
+//! A clone counts up once a chunk. A writer that finds its chunk or node shared copies these two, and nothing else. It asks
+//! that at each of some seven steps to an entry, so the `Arc` is one without weak references: the answer is a load, where
+//! the standard library's is a locked exchange.
 
 use std::mem::size_of;
 use std::ptr;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use crate::base::prefetch;
 
 /// Places in a chunk.
 const CHUNK: usize = 32;
-/// The two counters that an `Arc` keeps before its content, in bytes.
-pub(super) const ARC_HEAD: usize = 16;
+/// The counter that an `Arc` keeps before its content, in bytes.
+pub(super) const ARC_HEAD: usize = 8;
 
 type Chunk<T> = [Option<Arc<T>>; CHUNK];
 

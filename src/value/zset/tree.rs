@@ -19,7 +19,8 @@
 use std::cmp::Ordering;
 use std::mem::size_of;
 use std::ops::Range;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use super::leaf::{ENTRIES_MAX, Leaf, compare};
 use super::slab::{ARC_HEAD, Slab};
