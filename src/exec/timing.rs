@@ -25,10 +25,11 @@ pub(super) fn is_shared(config: &Config) -> bool {
 }
 
 impl Spec {
-    /// Whether a request of so many words and bytes is surely run in a few microseconds, whatever the value holds: a fast
-    /// command on one key in its shortest form (LPOP without a count, ZADD of one member).
+    /// Whether a request of so many words and bytes is surely run in a few microseconds, whatever the value holds: a command
+    /// on one key in its shortest form (LPOP without a count, ZADD of one member) that is fast by its flag, or, as SET, by
+    /// its complexity, which Redis does not call fast because of what it may have to free.
     pub(super) fn is_brief(&self, words: usize, bytes: usize) -> bool {
-        self.has(flag::FAST)
+        (self.has(flag::FAST) || self.complexity == "O(1)")
             && matches!(self.run, Run::Read(_) | Run::Write(_))
             && words == self.arity.unsigned_abs() as usize
             && bytes <= BRIEF_BYTES
