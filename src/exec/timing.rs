@@ -26,12 +26,11 @@ pub(super) fn is_shared(config: &Config) -> bool {
 
 impl Spec {
     /// Whether a request of so many words and bytes is surely run in a few microseconds, whatever the value holds: a command
-    /// on one key in its shortest form (LPOP without a count, ZADD of one member) that is fast by its flag, or, as SET, by
-    /// its complexity, which Redis does not call fast because of what it may have to free.
+    /// on one key that takes constant time, or a fast one in its shortest form (LPOP without a count, ZADD of one member).
     pub(super) fn is_brief(&self, words: usize, bytes: usize) -> bool {
-        (self.has(flag::FAST) || self.complexity == "O(1)")
+        let is_shortest = words == self.arity.unsigned_abs() as usize;
+        (self.complexity == "O(1)" || is_shortest && self.has(flag::FAST))
             && matches!(self.run, Run::Read(_) | Run::Write(_))
-            && words == self.arity.unsigned_abs() as usize
             && bytes <= BRIEF_BYTES
     }
 }
