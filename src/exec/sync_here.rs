@@ -8,8 +8,10 @@ use std::time::Duration;
 
 /// A sync that takes longer is not quick: who comes meanwhile notices.
 const QUICK_MAX: Duration = Duration::from_millis(1);
-/// Syncs to leave to the other thread after one that was not quick.
-const LEFT_AFTER_SLOW: u32 = 256;
+/// Syncs to leave to the other thread after one that was not quick, where the one before it was quick; twice as many each time
+/// if the next one here is slow again.
+const LEFT_FIRST: u32 = 4;
+const LEFT_MAX: u32 = 256;
 /// At most one turn of so many may do without a sync.
 const FREE_PART: u64 = 8;
 /// The weight of a turn when it is new; it halves with each sync.
@@ -25,6 +27,8 @@ pub struct SyncHere {
     all: u64,
     /// Syncs that are left to the other thread without asking.
     left: u32,
+    /// How many were left after the last sync here; none if it was quick.
+    left_before: u32,
     /// Whether all are.
     is_never_wise: bool,
 }
@@ -52,9 +56,9 @@ impl SyncHere {
 
     /// A sync was done here, and took so long.
     pub(super) fn took(&mut self, time: Duration) {
-        if time > QUICK_MAX {
-            self.left = LEFT_AFTER_SLOW;
-        }
+        // Every disk is slow now and then.
+        self.left = if time > QUICK_MAX { (2 * self.left_before).clamp(LEFT_FIRST, LEFT_MAX) } else { 0 };
+        self.left_before = self.left;
     }
 }
 
@@ -98,6 +102,19 @@ mod tests {
     #[test]
     fn a_slow_disk_is_tried_seldom() {
         assert!(done_here(10_000, 25, 0, 2 * QUICK_MAX) < 50);
+    }
+
+    #[test]
+    fn one_slow_sync_among_many_is_soon_forgiven() {
+        let mut here = SyncHere::default();
+        let done = (1..1000).filter(|&sync| {
+            let wise = here.is_wise(1, sync);
+            if wise {
+                here.took(if sync % 100 == 0 { 2 * QUICK_MAX } else { QUICK });
+            }
+            wise
+        });
+        assert!(done.count() > 900);
     }
 
     #[test]
