@@ -144,6 +144,34 @@ fn counts(client: &mut Client) -> Vec<String> {
 }
 
 #[test]
+fn chance_is_new_for_each_of_those_that_are_timed_together() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let all: Vec<String> = (1..=52).map(|card| card.to_string()).collect();
+    let fill: Vec<String> = (0..16).map(|deck| format!("SADD deck{deck} {}", all.join(" "))).collect();
+    together(&mut client, &fill.iter().map(String::as_str).collect::<Vec<_>>());
+    let draw: Vec<String> = (0..16).map(|deck| format!("SPOP deck{deck}")).collect();
+    let drawn = together(&mut client, &draw.iter().map(String::as_str).collect::<Vec<_>>());
+    let different: std::collections::HashSet<&String> = drawn.iter().collect();
+    // Of sixteen from 52 some fourteen differ.
+    assert!(different.len() > 8, "{drawn:?}");
+}
+
+#[test]
+fn what_takes_long_among_what_is_timed_together_is_told_by_its_name() {
+    let server = Server::start(&["--slowlog-log-slower-than", "1000"]);
+    let mut client = server.client();
+    together(&mut client, &["SETRANGE big 50000000 x", "SET small x", "CONFIG RESETSTAT", "SLOWLOG RESET"]);
+    together(&mut client, &["GET small", "GET big", "GET small", "GET small"]);
+    let slow = client.call("SLOWLOG GET").items();
+    let big =
+        slow.iter().filter(|entry| entry.items()[3].items().last().is_some_and(|key| key.text() == "big"));
+    assert_eq!(big.count(), 1, "{slow:?}");
+    let counted = client.call("INFO commandstats").text();
+    assert!(counted.contains("cmdstat_get:calls=4,"), "{counted}");
+}
+
+#[test]
 fn members_of_big_values_are_found_together_as_one_by_one() {
     const MEMBERS: u64 = 20_000;
     let server = Server::start(&[]);

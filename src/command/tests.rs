@@ -413,3 +413,17 @@ fn a_transaction_over_two_databases_holds_everything() {
 fn what_may_wait_is_run_in_a_way_that_can_say_so() {
     assert_rule(|_, spec| spec.has(flag::BLOCKING) <= matches!(spec.run, Run::Keys(_) | Run::Host(_)));
 }
+
+/// Those whose complexity speaks of how many they are given or answer, which is one in their shortest form.
+const QUICK_IN_SHORT: [&str; 8] = ["hdel", "hmset", "lpop", "rpop", "smismember", "spop", "srem", "zmscore"];
+
+#[test]
+fn what_is_timed_together_with_others_is_run_on_one_key_and_is_quick() {
+    assert_rule(|name, spec| {
+        let is_quick = ["O(1)", "O(log(N))", "O(M*log(N))", "O(log(N)*M)"]
+            .iter()
+            .any(|quick| spec.complexity.starts_with(quick));
+        let is_on_one_key = matches!(spec.run, Run::Read(_) | Run::Write(_));
+        !spec.has(flag::BRIEF) || is_on_one_key && (is_quick || QUICK_IN_SHORT.contains(&name))
+    });
+}

@@ -17,6 +17,7 @@ use super::one_key::Access;
 use super::run::{Desk, Flow, Prepared};
 use super::session::{Replies, Session};
 use super::spec::Run;
+use super::timing::BRIEF_BYTES;
 use crate::resp::reply::Reply;
 use crate::table::Aim;
 
@@ -63,7 +64,8 @@ impl<'c> Desk<'c> {
         session.need.wrote(journal.last());
         self.counters().processed.add(1);
         session.client.last_command.store(command.id as u32, Relaxed);
-        if !(prepared.untimed && self.leave_untimed(command, outcome.is_err())) {
+        let may_wait = prepared.untimed && reply.len_since(mark) <= BRIEF_BYTES;
+        if !(may_wait && self.leave_untimed(command, outcome.is_err())) {
             self.note_run(command, session, request, started, outcome.is_err());
         }
         match outcome {

@@ -546,7 +546,8 @@ impl<'c> Desk<'c> {
 
     #[inline]
     fn chance(&self, session: &Session) -> u64 {
-        self.elapsed ^ session.client.id << 48
+        // Time stands still for those that are timed together.
+        (self.elapsed + self.untimed.len() as u64) ^ session.client.id << 48
     }
 
     /// The counters of its seat.

@@ -199,6 +199,9 @@ pub mod flag {
     pub const TABLE_WIDE: u32 = 1 << 19;
     /// Ours: its answer has nothing to do with the data, although nobody is answered while that is loaded (PING).
     pub const BLIND: u32 = 1 << 26;
+    /// Ours: in its shortest form it runs in a few microseconds, whatever the value holds (not APPEND, which may have to copy a
+    /// large one); in any form where its complexity is constant. Several of them may be timed together.
+    pub const BRIEF: u32 = 1 << 27;
     /// Ours: is carried out at once inside MULTI (MULTI, DISCARD, WATCH, QUIT, RESET).
     pub const TRANSACTION_CONTROL: u32 = 1 << 20;
     /// Ours: is answered while a RESP2 client listens to channels.

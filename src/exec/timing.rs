@@ -1,20 +1,21 @@
 //! How long commands take: who is counted with which time.
 //!
 //! Looking at the clock costs a tenth of what a GET costs, so commands that are surely short are timed together, up to
-//! [`AHEAD`] of them: each is counted with an equal share. Where somebody asks for times so short that this would show
+//! [`AHEAD`] of them: each is counted with an equal share, and if they were slow all the same (they may have waited for a
+//! stripe), the last one stands for them in the slow log. Where somebody asks for times so short that this would show
 //! (`slowlog-log-slower-than`, `latency-monitor-threshold`), each is timed for itself.
 
 use super::onlookers;
 use super::registry::Command;
 use super::run::Desk;
 use super::session::Session;
-use super::spec::{Run, Spec, flag};
+use super::spec::{Spec, flag};
 use crate::base::prefetch::AHEAD;
 use crate::config::Config;
 use crate::resp::request::Request;
 
-/// The longest request, in bytes, of a command that is surely short.
-const BRIEF_BYTES: usize = 1024;
+/// The longest request and the longest answer, in bytes, of a command that is surely short.
+pub(super) const BRIEF_BYTES: usize = 1024;
 
 /// The least time, in nanoseconds, that somebody may ask to be told of while commands are timed together.
 const TOLD_FROM: u64 = 1_000_000;
@@ -25,13 +26,10 @@ pub(super) fn is_shared(config: &Config) -> bool {
 }
 
 impl Spec {
-    /// Whether a request of so many words and bytes is surely run in a few microseconds, whatever the value holds: a command
-    /// on one key that takes constant time, or a fast one in its shortest form (LPOP without a count, ZADD of one member).
+    /// Whether a request of so many words and bytes is surely run in a few microseconds: see [`flag::BRIEF`].
     pub(super) fn is_brief(&self, words: usize, bytes: usize) -> bool {
         let is_shortest = words == self.arity.unsigned_abs() as usize;
-        (self.complexity == "O(1)" || is_shortest && self.has(flag::FAST))
-            && matches!(self.run, Run::Read(_) | Run::Write(_))
-            && bytes <= BRIEF_BYTES
+        self.has(flag::BRIEF) && bytes <= BRIEF_BYTES && (is_shortest || self.complexity == "O(1)")
     }
 }
 
@@ -43,6 +41,11 @@ pub(super) struct Untimed {
 }
 
 impl Untimed {
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
     fn take(&mut self) -> ([u16; AHEAD], usize) {
         (self.commands, std::mem::take(&mut self.count))
     }
@@ -88,7 +91,8 @@ impl Desk<'_> {
         }
     }
 
-    /// Looks at the clock and counts what was left untimed.
+    /// Looks at the clock and counts what was left untimed. None of it has taken long: that would have been seen from what it
+    /// answered.
     pub(super) fn catch_up(&mut self) {
         if self.untimed.count > 0 {
             let now = self.ctx.clock.elapsed_nanos();

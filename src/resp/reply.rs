@@ -85,6 +85,13 @@ impl<'a> Reply<'a> {
         Mark(self.out.len())
     }
 
+    /// How many bytes have been written since `mark`.
+    #[inline]
+    #[must_use]
+    pub fn len_since(&self, mark: Mark) -> usize {
+        self.out.len() - mark.0
+    }
+
     /// Whether anything has been written since `mark`.
     #[inline]
     #[must_use]

@@ -24,6 +24,9 @@ pub use zset::ZSet;
 use crate::base::clock::{Millis, NEVER};
 use crate::base::refusal::Refusal;
 
+/// The counter that an `Arc` keeps before its content, in bytes.
+const ARC_HEAD: usize = 8;
+
 /// What a key holds, owned.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {

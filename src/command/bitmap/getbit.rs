@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "getbit",
     arity: 3,
     keys: &[KeySpec::first(key::RO | key::ACCESS)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::BITMAP,
     since: "2.2.0",
     group: Group::Bitmap,

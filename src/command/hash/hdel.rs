@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "hdel",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::HASH,
     since: "2.0.0",
     group: Group::Hash,

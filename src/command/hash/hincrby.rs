@@ -13,7 +13,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "hincrby",
     arity: 4,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::HASH,
     since: "2.0.0",
     group: Group::Hash,

@@ -25,7 +25,7 @@ const HSET: Spec = Spec {
     name: "hset",
     arity: -4,
     keys: &[KeySpec::first(key::RW | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::HASH,
     since: "2.0.0",
     group: Group::Hash,

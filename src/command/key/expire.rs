@@ -44,7 +44,7 @@ const EXPIRE: Spec = Spec {
     name: "expire",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::UPDATE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::KEYSPACE,
     group: Group::Generic,
     summary: "Lets a key expire after a number of seconds.",

@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "persist",
     arity: 2,
     keys: &[KeySpec::first(key::RW | key::UPDATE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::KEYSPACE,
     since: "2.2.0",
     group: Group::Generic,

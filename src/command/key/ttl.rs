@@ -36,7 +36,7 @@ const TTL: Spec = Spec {
     name: "ttl",
     arity: 2,
     keys: &[KeySpec::first(key::RO | key::ACCESS)],
-    flags: flag::READONLY | flag::FAST | flag::NO_TOUCH_KEY,
+    flags: flag::READONLY | flag::FAST | flag::NO_TOUCH_KEY | flag::BRIEF,
     acl: acl::KEYSPACE,
     group: Group::Generic,
     summary: "Tells how many seconds a key has left.",

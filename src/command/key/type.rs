@@ -9,7 +9,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "type",
     arity: 2,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST | flag::NO_TOUCH_KEY,
+    flags: flag::READONLY | flag::FAST | flag::NO_TOUCH_KEY | flag::BRIEF,
     acl: acl::KEYSPACE,
     group: Group::Generic,
     summary: "Tells the type of the value stored at a key.",

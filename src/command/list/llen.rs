@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "llen",
     arity: 2,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::LIST,
     group: Group::List,
     summary: "Counts the elements of a list.",

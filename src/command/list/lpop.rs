@@ -22,7 +22,7 @@ const LPOP: Spec = Spec {
     name: "lpop",
     arity: -2,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::LIST,
     group: Group::List,
     summary: "Takes elements from the front of a list.",

@@ -31,7 +31,7 @@ const LPUSH: Spec = Spec {
     name: "lpush",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::INSERT)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::LIST,
     group: Group::List,
     summary: "Adds elements at the front of a list, which is made if it is not there.",

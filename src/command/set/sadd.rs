@@ -12,7 +12,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "sadd",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::INSERT)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::SET,
     group: Group::Set,
     summary: "Adds members to a set, which is made if it is not there.",

@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "scard",
     arity: 2,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::SET,
     group: Group::Set,
     summary: "Counts the members of a set.",

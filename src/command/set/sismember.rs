@@ -25,7 +25,7 @@ const SISMEMBER: Spec = Spec {
     name: "sismember",
     arity: 3,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::SET,
     group: Group::Set,
     summary: "Tells whether a word is a member of a set.",

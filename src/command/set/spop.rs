@@ -15,7 +15,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "spop",
     arity: -2,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::SET,
     group: Group::Set,
     summary: "Removes members of a set by chance and returns them.",

@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "srem",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::SET,
     group: Group::Set,
     summary: "Removes members from a set, and the set with its last member.",

@@ -21,7 +21,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "xadd",
     arity: -5,
     keys: &[KeySpec::first(key::RW | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::STREAM,
     since: "5.0.0",
     group: Group::Stream,

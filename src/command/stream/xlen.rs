@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "xlen",
     arity: 2,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::STREAM,
     since: "5.0.0",
     group: Group::Stream,

@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "get",
     arity: 2,
     keys: &[KeySpec::first(key::RO | key::ACCESS)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     group: Group::String,
     summary: "Returns the string that a key holds.",

@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "getdel",
     arity: 2,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     since: "6.2.0",
     group: Group::String,

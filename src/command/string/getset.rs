@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "getset",
     arity: 3,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     group: Group::String,
     summary: "Stores a string and returns the one that the key held before.",

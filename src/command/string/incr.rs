@@ -38,7 +38,7 @@ const INCR: Spec = Spec {
     name: "incr",
     arity: 2,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     group: Group::String,
     summary: "Adds one to the integer that a key holds.",

@@ -15,7 +15,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "incrbyfloat",
     arity: 3,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     since: "2.6.0",
     group: Group::String,

@@ -23,7 +23,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "set",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::UPDATE | key::VARIABLE_FLAGS)],
-    flags: flag::WRITE | flag::DENYOOM,
+    flags: flag::WRITE | flag::DENYOOM | flag::BRIEF,
     acl: acl::STRING,
     group: Group::String,
     summary: "Stores a string under a key, whatever the key held before.",

@@ -23,7 +23,7 @@ const SETEX: Spec = Spec {
     name: "setex",
     arity: 4,
     keys: &[KeySpec::first(key::OW | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM,
+    flags: flag::WRITE | flag::DENYOOM | flag::BRIEF,
     acl: acl::STRING,
     since: "2.0.0",
     group: Group::String,

@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "setnx",
     arity: 3,
     keys: &[KeySpec::first(key::OW | key::INSERT)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     group: Group::String,
     summary: "Stores a string under a key that does not exist yet.",

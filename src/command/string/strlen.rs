@@ -9,7 +9,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "strlen",
     arity: 2,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::STRING,
     since: "2.2.0",
     group: Group::String,

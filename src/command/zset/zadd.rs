@@ -25,7 +25,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zadd",
     arity: -4,
     keys: &[KeySpec::first(key::RW | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "1.2.0",
     group: Group::SortedSet,

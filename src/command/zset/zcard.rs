@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zcard",
     arity: 2,
     keys: &[KeySpec::first(key::RO)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "1.2.0",
     group: Group::SortedSet,

@@ -24,7 +24,7 @@ const ZCOUNT: Spec = Spec {
     name: "zcount",
     arity: 4,
     keys: &[KeySpec::first(key::RO | key::ACCESS)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "2.0.0",
     group: Group::SortedSet,

@@ -10,7 +10,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zincrby",
     arity: 4,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::UPDATE)],
-    flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+    flags: flag::WRITE | flag::DENYOOM | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "1.2.0",
     group: Group::SortedSet,

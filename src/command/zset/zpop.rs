@@ -28,7 +28,7 @@ const ZPOPMIN: Spec = Spec {
     name: "zpopmin",
     arity: -2,
     keys: &[KeySpec::first(key::RW | key::ACCESS | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "5.0.0",
     group: Group::SortedSet,

@@ -23,7 +23,7 @@ const ZRANK: Spec = Spec {
     name: "zrank",
     arity: -3,
     keys: &[KeySpec::first(key::RO | key::ACCESS)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "2.0.0",
     group: Group::SortedSet,

@@ -11,7 +11,7 @@ pub(super) const SPECS: &[Spec] = &[Spec {
     name: "zrem",
     arity: -3,
     keys: &[KeySpec::first(key::RW | key::DELETE)],
-    flags: flag::WRITE | flag::FAST,
+    flags: flag::WRITE | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "1.2.0",
     group: Group::SortedSet,

@@ -24,7 +24,7 @@ const ZSCORE: Spec = Spec {
     name: "zscore",
     arity: 3,
     keys: &[KeySpec::first(key::RO | key::ACCESS)],
-    flags: flag::READONLY | flag::FAST,
+    flags: flag::READONLY | flag::FAST | flag::BRIEF,
     acl: acl::SORTEDSET,
     since: "1.2.0",
     group: Group::SortedSet,

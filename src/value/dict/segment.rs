@@ -19,6 +19,7 @@ use triomphe::Arc;
 use super::record::Record;
 use crate::base::clock::{Millis, NEVER};
 use crate::base::prefetch;
+use crate::value::ARC_HEAD;
 
 /// Members a segment has before it is cut in two.
 pub(super) const MEMBERS_MAX: usize = 512;
@@ -51,9 +52,9 @@ impl Large {
         Large(Arc::new(bytes.into_boxed_slice()))
     }
 
-    /// Bytes of the record, of the box and of the reference counts.
+    /// Bytes of the record, of the box and of the reference count.
     fn heap_bytes(&self) -> usize {
-        self.0.len() + size_of::<Box<[u8]>>() + 2 * size_of::<usize>()
+        ARC_HEAD + self.0.len() + size_of::<Box<[u8]>>()
     }
 }
 
@@ -129,7 +130,7 @@ impl Segment {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let own = size_of::<Segment>() + 2 * size_of::<usize>();
+        let own = ARC_HEAD + size_of::<Segment>();
         let marks = self.marks.capacity() * size_of::<Mark>();
         let large = self.large.capacity() * size_of::<Large>() + self.large_bytes;
         let heap_bytes = own + marks + self.bytes.capacity() + large;

@@ -6,6 +6,7 @@
 //! No chunk and no group is empty.
 
 use super::{ChunkLimit, Quota};
+use crate::value::ARC_HEAD;
 use crate::value::listpack::{Entries, Item, Listpack};
 use std::collections::VecDeque;
 use std::iter::Rev;
@@ -14,8 +15,6 @@ use triomphe::Arc;
 
 /// Most chunks in a group. The first write to a group after a clone copies this many references.
 const GROUP_MAX: usize = 128;
-/// Bytes of an `Arc`'s two counters.
-const ARC: usize = 16;
 
 /// Chunks in order.
 #[derive(Clone, Default)]
@@ -60,8 +59,8 @@ impl Directory {
     /// Heap bytes of groups and chunks; unused room in the arrays of references is left out.
     pub(super) fn heap_bytes(&self) -> usize {
         self.packs
-            + self.chunks * (size_of::<Slot>() + ARC + size_of::<Listpack>())
-            + self.groups.len() * (size_of::<Group>() + ARC + size_of::<Vec<Slot>>())
+            + self.chunks * (size_of::<Slot>() + ARC_HEAD + size_of::<Listpack>())
+            + self.groups.len() * (size_of::<Group>() + ARC_HEAD + size_of::<Vec<Slot>>())
     }
 
     pub(super) fn get(&self, index: usize) -> Option<Item<'_>> {

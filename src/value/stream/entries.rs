@@ -15,12 +15,11 @@ use triomphe::Arc;
 
 use super::chunk::{Chunk, ChunkLimit, Entry};
 use super::id::Id;
+use crate::value::ARC_HEAD;
 use crate::value::listpack::{Listpack, Pos};
 
 /// Chunks of one leaf.
 const LEAF_MAX: usize = 64;
-/// What an `Arc` keeps in front of its value, in bytes.
-const ARC_HEAD: usize = 8;
 
 /// See the head of this file.
 #[derive(Clone, Default)]

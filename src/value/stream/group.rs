@@ -12,6 +12,7 @@ use triomphe::Arc;
 use super::id::Id;
 use super::ledger::Ledger;
 use crate::base::clock::Millis;
+use crate::value::ARC_HEAD;
 
 /// What a consumer or a name takes in its map besides itself, about, in bytes.
 const NODE: usize = 48;
@@ -192,5 +193,5 @@ impl Group {
 
 /// Bytes of a consumer without what it has pending: its name and its places in both maps.
 fn weight(name: &[u8]) -> usize {
-    16 + name.len() + size_of::<Consumer>() + 2 * NODE
+    ARC_HEAD + name.len() + size_of::<Consumer>() + 2 * NODE
 }

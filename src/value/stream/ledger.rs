@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use triomphe::Arc;
 
 use super::id::Id;
+use crate::value::ARC_HEAD;
 
 /// Ids in one piece.
 const PIECE_MAX: usize = 128;
 /// A piece that shrinks to so few ids is put together with a neighbour, if both together leave room for more.
 const PIECE_MIN: usize = 32;
-/// What a piece keeps around its ids, in bytes: the counts of references, and the vector's own.
-const PIECE_HEAD: usize = 16 + 24;
+/// What a piece keeps around its ids, in bytes: the count of references, and the vector's own.
+const PIECE_HEAD: usize = ARC_HEAD + 24;
 
 /// See the head of this file.
 #[derive(Clone)]

@@ -10,7 +10,7 @@
 //! memory once. A table of scores by member would answer ZSCORE without the way to the leaf, about half the time in a
 //! set of a million; it would cost a second copy of every member.
 //!
-//! What is removed is only marked, which writes one line of memory where closing the gap would move some twenty; the next
+//! What is removed is only marked, which writes one line of memory where closing the gap would move some ten; the next
 //! that comes there takes the place.
 //!
 //! Segments are sorted, so ZSCAN's cursor is a place in the order of tags: no growth can make it skip or repeat.
@@ -29,7 +29,7 @@ const ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 256 };
 /// A tag's bits that the directory can tell apart. Segments of equal ones grow instead.
 const DEPTH_MAX: u32 = if cfg!(test) { 10 } else { 26 };
 /// From so many segments on, looking ahead pays.
-const SEGMENTS_FAR: usize = 16;
+const SEGMENTS_FAR: usize = 32;
 /// How far a guess of a place is first trusted, in entries: a cache line, of some three that the guess is off.
 const GUESS: usize = 8;
 /// The leaf of an entry that was removed. No leaf has this number, and the mark stands behind all other entries of its tag.
@@ -131,10 +131,12 @@ impl Segment {
         if let Some(free) = free {
             self.entries[free] = new;
             self.gone -= 1;
-        } else {
-            grow(&mut self.entries, 1);
-            self.entries.insert(place, new);
+            return;
         }
+        let is_full = self.entries.len() == self.entries.capacity();
+        let place = if is_full && self.close_gaps() { self.place(new) } else { place };
+        grow(&mut self.entries, 1);
+        self.entries.insert(place, new);
     }
 
     /// Takes the entry at this place out.
@@ -161,12 +163,13 @@ impl Segment {
         }
     }
 
-    /// Forgets what is marked as gone.
-    fn close_gaps(&mut self) {
-        if self.gone > 0 {
+    /// Forgets what is marked as gone. False if nothing is.
+    fn close_gaps(&mut self) -> bool {
+        let any = std::mem::take(&mut self.gone) > 0;
+        if any {
             self.entries.retain(|&entry| leaf_of(entry) != GONE);
-            self.gone = 0;
         }
+        any
     }
 
     /// Writes another leaf to an entry.

@@ -18,8 +18,8 @@ use std::ops::Range;
 
 use triomphe::Arc;
 
-use super::slab::ARC_HEAD;
 use crate::base::prefetch;
+use crate::value::ARC_HEAD;
 
 /// Entries a leaf has before it is cut in two. Tests use small leaves, so that few entries make a deep tree.
 pub(super) const ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 128 };
@@ -326,6 +326,7 @@ impl Leaf {
         assert_eq!(live, self.live_bytes());
         assert_eq!(self.long.iter().map(|member| ARC_HEAD + member.len()).sum::<usize>(), self.long_bytes);
         assert_eq!(self.live().iter().filter(|slot| slot.length == LONG).count(), self.long.len());
+        assert!(self.slots.capacity() <= 2 * self.len() + 16);
         assert!((1..self.len()).all(|at| compare(self.key(at - 1), self.key(at)).is_lt()));
     }
 }

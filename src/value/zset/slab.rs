@@ -18,11 +18,10 @@ use std::ptr;
 use triomphe::Arc;
 
 use crate::base::prefetch;
+use crate::value::ARC_HEAD;
 
 /// Places in a chunk.
 const CHUNK: usize = 32;
-/// The counter that an `Arc` keeps before its content, in bytes.
-pub(super) const ARC_HEAD: usize = 8;
 
 type Chunk<T> = [Option<Arc<T>>; CHUNK];
 

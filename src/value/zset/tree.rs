@@ -23,7 +23,8 @@ use std::ops::Range;
 use triomphe::Arc;
 
 use super::leaf::{ENTRIES_MAX, Leaf, compare};
-use super::slab::{ARC_HEAD, Slab};
+use super::slab::Slab;
+use crate::value::ARC_HEAD;
 
 /// Children of an inner node before it is cut in two.
 const CHILDREN_MAX: usize = if cfg!(test) { 4 } else { 32 };
