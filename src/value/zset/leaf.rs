@@ -128,7 +128,11 @@ impl Leaf {
 
     #[inline]
     pub(super) fn member(&self, at: usize) -> &[u8] {
-        let slot = self.slot(at);
+        self.member_of(self.slot(at))
+    }
+
+    #[inline]
+    fn member_of(&self, slot: &Slot) -> &[u8] {
         let place = slot.place as usize;
         match slot.length {
             LONG => &self.long[place],
@@ -139,7 +143,8 @@ impl Leaf {
     /// The entry's key in the order.
     #[inline]
     pub(super) fn key(&self, at: usize) -> (f64, &[u8]) {
-        (self.score(at), self.member(at))
+        let slot = self.slot(at);
+        (slot.score, self.member_of(slot))
     }
 
     /// The number of entries at the front for which `is_before` holds.
@@ -147,7 +152,8 @@ impl Leaf {
         let (mut from, mut to) = (0, self.len());
         while from < to {
             let middle = usize::midpoint(from, to);
-            if is_before(self.score(middle), self.member(middle)) {
+            let (score, member) = self.key(middle);
+            if is_before(score, member) {
                 from = middle + 1;
             } else {
                 to = middle;

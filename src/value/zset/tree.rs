@@ -541,7 +541,8 @@ impl<'a> Iterator for Iter<'a> {
             _ => self.tree.locate(rank)?,
         };
         self.front = Some((leaf, at + 1));
-        Some((leaf.member(at), leaf.score(at)))
+        let (score, member) = leaf.key(at);
+        Some((member, score))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -564,7 +565,8 @@ impl DoubleEndedIterator for Iter<'_> {
             _ => self.tree.locate(rank)?,
         };
         self.back = Some((leaf, at));
-        Some((leaf.member(at), leaf.score(at)))
+        let (score, member) = leaf.key(at);
+        Some((member, score))
     }
 }
 
