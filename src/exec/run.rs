@@ -54,6 +54,7 @@ pub struct Desk<'c> {
     began: Millis,
     began_nanos: u64,
     pub(super) elapsed: u64,
+    /// The commands that ran since `elapsed` was looked at.
     pub(super) untimed: Untimed,
     /// Whether commands may be timed together.
     shares_time: bool,

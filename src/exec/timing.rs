@@ -91,8 +91,8 @@ impl Desk<'_> {
         }
     }
 
-    /// Looks at the clock and counts what was left untimed. None of it has taken long: that would have been seen from what it
-    /// answered.
+    /// Looks at the clock and counts what was left untimed, where no later command of the run does it. The slow log is not told
+    /// of it: who asked is not known here any more, and what a run is made of is short but for waiting for a stripe.
     pub(super) fn catch_up(&mut self) {
         if self.untimed.count > 0 {
             let now = self.ctx.clock.elapsed_nanos();
