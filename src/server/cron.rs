@@ -22,6 +22,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     let mut reclaimer = Reclaimer::default();
     let mut pages = Pages::default();
     let mut mender = Mender::default();
+    let mut compactor = Compactor::default();
     let mut wall = WallClock::default();
     let mut round = 0u64;
     let mut syncs = 0;
@@ -65,7 +66,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
             save_json_if_due(&ctx, now);
         }
         mender.look(&ctx);
-        rewrite_if_grown(&ctx);
+        compactor.look(&ctx);
         round += 1;
     }
 }
@@ -249,17 +250,31 @@ fn save_json_if_due(ctx: &Context, now: i64) {
     }
 }
 
-/// `auto-aof-rewrite-percentage` and `-min-size`.
-fn rewrite_if_grown(ctx: &Context) {
-    let config = ctx.settings.load();
-    let percentage = u64::from(config.persistence.auto_aof_rewrite_percentage);
-    if percentage == 0 || !ctx.log.is_on() || !may_rewrite(ctx) {
-        return;
-    }
-    let log = ctx.log.stats();
-    let grown = log.current_size.saturating_sub(log.base_size) * 100 / log.base_size.max(1);
-    if log.current_size >= config.persistence.auto_aof_rewrite_min_size && grown >= percentage {
-        ctx.mailbox.post(Order::Rewrite { done: None });
+/// Rewrites the log when it has grown: `auto-aof-rewrite-percentage` and `-min-size`. Where a base is written in a tenth of a
+/// second and the log has doubled in another, it may grow further: rewriting takes a fifth of the time at most.
+#[derive(Default)]
+struct Compactor {
+    pauses: Pauses,
+}
+
+impl Compactor {
+    fn look(&mut self, ctx: &Context) {
+        let config = ctx.settings.load();
+        let percentage = u64::from(config.persistence.auto_aof_rewrite_percentage);
+        if !may_rewrite(ctx) {
+            return;
+        }
+        let now = ctx.clock.elapsed();
+        self.pauses.note_end(now, Duration::ZERO);
+        let log = ctx.log.stats();
+        let grown = log.current_size.saturating_sub(log.base_size) * 100 / log.base_size.max(1);
+        let is_due = percentage > 0
+            && ctx.log.is_on()
+            && log.current_size >= config.persistence.auto_aof_rewrite_min_size
+            && grown >= percentage;
+        if is_due && self.pauses.begin(now) {
+            ctx.mailbox.post(Order::Rewrite { done: None });
+        }
     }
 }
 
@@ -268,19 +283,13 @@ fn rewrite_if_grown(ctx: &Context) {
 /// is tried again in the same way.
 #[derive(Default)]
 struct Mender {
-    /// When the attempt under way began, since the start of the process.
-    began: Option<Duration>,
-    /// After a failed attempt the next one waits.
-    not_before: Duration,
+    pauses: Pauses,
 }
 
 impl Mender {
     /// The least time between the end of a failed attempt and the next one: so service resumes about a second after the
     /// disk is well.
     const PAUSE_MIN: Duration = Duration::from_secs(1);
-    /// What is spent on attempts that fail is this much less than what lies between them: with much data each one keeps
-    /// the disk busy.
-    const PAUSE_FACTOR: u32 = 4;
 
     fn look(&mut self, ctx: &Context) {
         let fault = ctx.log.sticky_fault().err().filter(|_| ctx.log.is_on());
@@ -302,14 +311,39 @@ impl Mender {
 
     /// To be asked while no attempt is under way; true begins one.
     fn is_due(&mut self, now: Duration) -> bool {
+        self.pauses.note_end(now, Self::PAUSE_MIN);
+        self.pauses.begin(now)
+    }
+}
+
+/// Pauses after attempts, which grow with what those cost: with much data each one keeps a core and the disk busy. Times are
+/// since the start of the process.
+#[derive(Default)]
+struct Pauses {
+    /// When the attempt under way began.
+    began: Option<Duration>,
+    /// After an attempt the next one waits.
+    not_before: Duration,
+}
+
+impl Pauses {
+    /// So many times as long as an attempt is the pause after it.
+    const FACTOR: u32 = 4;
+
+    /// To be told in every round in which no attempt is under way.
+    fn note_end(&mut self, now: Duration, least: Duration) {
         if let Some(began) = self.began.take() {
-            self.not_before = now + Self::PAUSE_MIN.max((now - began) * Self::PAUSE_FACTOR);
+            self.not_before = now + least.max((now - began) * Self::FACTOR);
         }
-        let due = now >= self.not_before;
-        if due {
+    }
+
+    /// True begins an attempt.
+    fn begin(&mut self, now: Duration) -> bool {
+        let may_begin = now >= self.not_before;
+        if may_begin {
             self.began = Some(now);
         }
-        due
+        may_begin
     }
 }
 
@@ -364,5 +398,17 @@ mod tests {
         assert!(!asked(16_100));
         assert!(!asked(56_000));
         assert!(asked(56_100));
+    }
+
+    #[test]
+    fn what_takes_a_while_is_followed_by_four_times_as_long_a_pause() {
+        let mut pauses = Pauses::default();
+        let ms = Duration::from_millis;
+        assert!(pauses.begin(ms(100)));
+        pauses.note_end(ms(300), Duration::ZERO);
+        assert!(!pauses.begin(ms(1_000)));
+        // Only the end of an attempt counts.
+        pauses.note_end(ms(1_000), Duration::ZERO);
+        assert!(pauses.begin(ms(1_100)));
     }
 }
