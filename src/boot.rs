@@ -35,6 +35,7 @@ use crate::command;
 use crate::config::{BindAddress, Changed, Config, MaxmemoryPolicy, Settings};
 use crate::exec;
 use crate::exec::context::{ApplySettings, Context, Identity, Loading, Saves};
+use crate::exec::evict::Evictor;
 use crate::exec::freer::Freer;
 use crate::exec::mailbox::{Mailbox, Order};
 use crate::exec::registry::Registry;
@@ -299,6 +300,7 @@ fn context(
         saves,
         active_expiry: AtomicBool::new(true),
         room: Room::new(config.memory.maxmemory),
+        evictor: Evictor::default(),
         memory_used: AtomicU64::new(0),
         apply_settings: OnceLock::new(),
         settings: Settings::new(config, file),

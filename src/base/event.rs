@@ -21,6 +21,8 @@ pub enum Class {
     Stream = 1 << 8,
     /// `x`: a key was removed because its time had come.
     Expired = 1 << 6,
+    /// `e`: a key was removed to make room.
+    Evicted = 1 << 7,
     /// `m`: what was to be read is not there.
     KeyMiss = 1 << 10,
     /// `n`: a key was made.
@@ -40,6 +42,8 @@ pub struct Event {
 pub const DEL: Event = generic("del");
 /// The key is gone because its time had come.
 pub const EXPIRED: Event = Event { class: Class::Expired, name: "expired" };
+/// The key is gone because there was no room for all.
+pub const EVICTED: Event = Event { class: Class::Evicted, name: "evicted" };
 /// Fields of a hash are gone because their time had come.
 pub const FIELDS_EXPIRED: Event = hash("hexpired");
 /// The key was made.
@@ -58,7 +62,7 @@ pub const HDEL: Event = hash("hdel");
 impl Event {
     /// True for what the table tells by itself, whichever command it is that makes it happen.
     pub fn is_of_table(self) -> bool {
-        [NEW, DEL, KEY_MISS, EXPIRED, FIELDS_EXPIRED].contains(&self)
+        [NEW, DEL, KEY_MISS, EXPIRED, EVICTED, FIELDS_EXPIRED].contains(&self)
     }
 }
 

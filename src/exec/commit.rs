@@ -44,7 +44,7 @@ impl Journal<'_> {
     /// Records the removal of what had outlived its time. It stands before the effect of the command that noticed.
     pub fn lapsed(&mut self, db: usize, key: &[u8], lapsed: &Lapsed) {
         match lapsed {
-            Lapsed::Key => self.write(db, 1, |out| encode_command(out, [b"DEL".as_slice(), key].into_iter())),
+            Lapsed::Key => self.removed(db, key),
             Lapsed::Fields(names) => {
                 for names in names.chunks(FIELDS_MAX) {
                     let mut words: Vec<&[u8]> = vec![b"HDEL", key];
@@ -53,6 +53,11 @@ impl Journal<'_> {
                 }
             }
         }
+    }
+
+    /// Records that a key was removed, by no command.
+    pub(super) fn removed(&mut self, db: usize, key: &[u8]) {
+        self.write(db, 1, |out| encode_command(out, [b"DEL".as_slice(), key].into_iter()));
     }
 
     /// Records what a command did; true when that was anything.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::evict::Evictor;
 use super::freer::Freer;
 use super::mailbox::Mailbox;
 use super::registry::Registry;
@@ -73,6 +74,8 @@ pub struct Context {
     pub active_expiry: AtomicBool,
     /// What `maxmemory` leaves.
     pub room: Room,
+    /// Who removes keys where it leaves nothing.
+    pub evictor: Evictor,
     /// Bytes of data in use, what waits to be freed included, as of the last regular look.
     pub memory_used: AtomicU64,
     /// What a change of settings needs besides being read; set once the server runs.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::context::Context;
+use super::evict;
 use super::registry::Command;
 use super::script;
 use super::session::Session;
@@ -95,20 +96,18 @@ const SNAPSHOT_FAILED: Refusal = Refusal::line(
      snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
 );
 
-/// With `maxmemory` used up, what may need more is refused.
+/// With `maxmemory` used up, what may need more is refused. `made` is what came of evicting keys, if that was tried.
 #[inline]
 pub(super) fn memory(
     ctx: &Context,
+    made: Option<evict::Outcome>,
     session: &Session,
     command: &Command,
     request: &Request<'_>,
 ) -> Result<(), Refusal> {
     let may_grow = || is_queued(session, command) || script::may_grow(ctx, command, request);
-    if ctx.room.is_limited() && may_grow() && ctx.is_memory_full_for(request) {
-        Err(OUT_OF_MEMORY)
-    } else {
-        Ok(())
-    }
+    let lacks_room = || evict::lacks_room(made, || ctx.is_memory_full_for(request));
+    if ctx.room.is_limited() && may_grow() && lacks_room() { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 /// A queue takes memory, whatever is in it. EXEC is asked for what it will run, and what ends the queue is always let in.

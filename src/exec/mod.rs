@@ -8,6 +8,7 @@ pub mod commit;
 pub mod context;
 pub mod digest;
 pub mod effect;
+pub mod evict;
 pub mod footprint;
 pub mod freer;
 mod gate;

@@ -17,7 +17,7 @@ use super::registry::Command;
 use super::run::Desk;
 use super::session::Session;
 use super::spec::{Run, flag};
-use super::{script, tell, wait};
+use super::{evict, script, tell, wait};
 use crate::base::refusal::Refusal;
 use crate::clients::Client;
 use crate::resp::reply::Reply;
@@ -153,7 +153,7 @@ impl Desk<'_> {
 
     /// The gates that may have closed since the commands were queued.
     fn may_run(&self, transaction: &Transaction) -> Result<(), Refusal> {
-        if transaction.grows && self.ctx.is_memory_full() {
+        if transaction.grows && evict::lacks_room(self.room_made, || self.ctx.is_memory_full()) {
             return Err(gate::OUT_OF_MEMORY);
         }
         if transaction.writes {

@@ -73,6 +73,17 @@ impl Room {
         self.is_limited() && self.used.load(Relaxed) > self.limit.load(Relaxed)
     }
 
+    /// Bytes in use beyond the limit, as of the last look and what was freed since.
+    pub(super) fn excess(&self) -> u64 {
+        if self.is_limited() { self.used.load(Relaxed).saturating_sub(self.limit.load(Relaxed)) } else { 0 }
+    }
+
+    /// Takes note that so many bytes are not in use any more.
+    pub(super) fn freed(&self, bytes: u64) {
+        let _one_at_a_time = self.looking.lock();
+        self.used.store(self.used.load(Relaxed).saturating_sub(bytes), Relaxed);
+    }
+
     /// Whether so many bytes are too much, with those of the clients' buffers as of the last look at them.
     fn is_over(&self, own: u64) -> bool {
         self.is_limited() && own + self.of_clients.load(Relaxed) > self.limit.load(Relaxed)
@@ -131,7 +142,7 @@ impl Context {
         room.is_due(passed) || (room.is_full() && has_changed())
     }
 
-    fn sum_of_changes(&self) -> u64 {
+    pub(super) fn sum_of_changes(&self) -> u64 {
         self.stats.sum(|seat| &seat.changes)
     }
 

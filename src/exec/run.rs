@@ -16,7 +16,9 @@ use super::session::{Replies, Session};
 use super::spec::{Run, flag};
 use super::timing::Untimed;
 use super::turn::{Everything, Turn};
-use super::{Args, gate, listen, multi, onlookers, operations, outage, script, timing, tracking, wait};
+use super::{
+    Args, evict, gate, listen, multi, onlookers, operations, outage, script, timing, tracking, wait,
+};
 use crate::base::clock::Millis;
 use crate::base::prefetch::AHEAD;
 use crate::base::refusal::Refusal;
@@ -60,6 +62,8 @@ pub struct Desk<'c> {
     shares_time: bool,
     /// A command that takes so many nanoseconds is worth a note.
     pub(super) slow_from: u64,
+    /// What came of evicting keys before the last command, if that was tried.
+    pub(super) room_made: Option<evict::Outcome>,
     /// Whether the commands that were prepared last may go the short way.
     pub(super) quiet: bool,
     /// The hash of the only key of the command about to run, where [`Desk::prepare`] has computed it.
@@ -118,6 +122,7 @@ impl<'c> Desk<'c> {
             config,
             seat,
             counters,
+            room_made: None,
             quiet: false,
             turn,
             began,
@@ -241,6 +246,10 @@ impl<'c> Desk<'c> {
         prepared: Option<&Prepared<'c, '_>>,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.room_made = None;
+        if self.ctx.room.is_limited() {
+            self.make_room(session, request, out);
+        }
         let mark = out.len();
         let mut reply = Reply::new(out, session.proto);
         let seat = self.counters;
@@ -300,6 +309,23 @@ impl<'c> Desk<'c> {
         flow
     }
 
+    /// Evicts keys, where too much memory is in use. What that tells the session stands before the next reply.
+    #[cold]
+    fn make_room(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Vec<u8>) {
+        if !self.is_in_turn() || session.in_exec || !evict::may(self.ctx, &self.config, self.now()) {
+            return;
+        }
+        let is_full = self.ctx.is_memory_full_for(request);
+        let (made, last) = evict::make_room(self.ctx, &self.config, is_full, self.seat, self.now());
+        self.room_made = Some(made);
+        if last > 0 {
+            session.need.wrote(last);
+            let mark = out.len();
+            listen::place_posted(session, true, mark, out);
+            self.note_posted(session, mark, out);
+        }
+    }
+
     /// What was posted may tell of anything that is in the log.
     fn note_posted(&self, session: &mut Session, mark: usize, out: &[u8]) {
         if out.len() > mark {
@@ -312,7 +338,7 @@ impl<'c> Desk<'c> {
         gate::busy(self.turn.is_none(), command)?;
         gate::authentication(session, command)?;
         gate::transaction(session, command)?;
-        gate::memory(self.ctx, session, command, request)?;
+        gate::memory(self.ctx, self.room_made, session, command, request)?;
         gate::listening(session, command)?;
         gate::loading(self.ctx, command)?;
         gate::disk_works(self.ctx, &self.config, command)?;

@@ -99,7 +99,7 @@ impl<'c> Caller<'_, 'c> {
         }
         // A script that has written is not stopped half way.
         if !self.flags.may_fill() && !self.has_written {
-            gate::memory(ctx, self.session, command, request)?;
+            gate::memory(ctx, self.desk.room_made, self.session, command, request)?;
         }
         Ok(command)
     }

@@ -240,6 +240,7 @@ fn keys(ctx: &Context, page: &mut Page<'_>) -> fmt::Result {
     page.gauges("keys", "Keys", "db", rows(|counts| counts.keys))?;
     page.gauges("keys_with_expiry", "Keys that will expire", "db", rows(|counts| counts.expires))?;
     page.counter("expired_keys", "Keys that have expired", ctx.table.expired())?;
+    page.counter("evicted_keys", "Keys that were removed to make room", ctx.evictor.evicted())?;
     page.counter(
         "expire_cycles_cut",
         "Rounds of expiry that ended because their time was up",

@@ -8,7 +8,7 @@ use super::reclaim::{Pages, Reclaimer};
 use crate::base::clock::Millis;
 use crate::clients::{Client, flag};
 use crate::exec::mailbox::Order;
-use crate::exec::{Context, commit::Journal, limits, outage, tell, wait};
+use crate::exec::{Context, commit::Journal, evict, limits, outage, tell, wait};
 use crate::table::expire::{Cursor, Progress};
 
 /// Time between two rounds.
@@ -55,6 +55,7 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
         if !ctx.loading.is_active() && ctx.active_expiry.load(Relaxed) && !ctx.table.holds_expiry(now) {
             expiry.round(&ctx, seat).await;
         }
+        make_room(&ctx, seat).await;
         if round.is_multiple_of(10) {
             outage::provide(&ctx, seat);
             ctx.log.tell_time(now);
@@ -145,14 +146,39 @@ impl Expiry {
             wait::serve_waiting_everywhere(ctx, marks, now);
             progress
         };
-        ctx.tracking.broadcast();
-        ctx.free_garbage();
-        if journal.last() > 0
-            && let Err(fault) = ctx.log.flush(journal.last(), ctx.clock.unix_ms())
-        {
-            tracing::error!(%fault, "the log could not be written");
-        }
+        settle(ctx, journal.last());
         progress
+    }
+}
+
+/// Evicts keys where too much memory is in use and no command comes that would do it, for a quarter of the time at most.
+async fn make_room(ctx: &Context, seat: usize) {
+    let (began, now) = (ctx.clock.elapsed(), ctx.clock.unix_ms());
+    while ctx.room.is_limited() && ctx.clock.elapsed() - began < PERIOD / 4 {
+        let config = ctx.settings.load();
+        let (outcome, last) = {
+            let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else { return };
+            if !evict::may(ctx, &config, now) {
+                return;
+            }
+            evict::make_room(ctx, &config, ctx.is_memory_full(), seat, now)
+        };
+        settle(ctx, last);
+        if outcome != evict::Outcome::MoreToDo {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The end of a turn of the regular tasks, whose last record has this number, 0 if there was none.
+fn settle(ctx: &Context, last: u64) {
+    ctx.tracking.broadcast();
+    ctx.free_garbage();
+    if last > 0
+        && let Err(fault) = ctx.log.flush(last, ctx.clock.unix_ms())
+    {
+        tracing::error!(%fault, "the log could not be written");
     }
 }
 

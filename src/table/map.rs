@@ -26,6 +26,8 @@ const PAGE_LINES: usize = 64;
 /// Buckets whose entries are asked for together when all are visited: some seventy of them, whose lines fit into the nearest
 /// cache.
 const WALKED_TOGETHER: usize = 16;
+/// As [`WALKED_TOGETHER`], where a few entries will do.
+const SAMPLED_TOGETHER: usize = 2;
 /// `passed` of a bucket that more entries passed than it can count: it stays so until the map is rebuilt.
 const PASSED_MANY: u8 = u8::MAX;
 
@@ -268,6 +270,17 @@ impl Map {
     /// All entries.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.buckets.chunks(WALKED_TOGETHER).flat_map(|buckets| {
+            ask_for_entries(buckets);
+            buckets.iter().flat_map(|bucket| bucket.slots.iter().flatten())
+        })
+    }
+
+    /// All entries, from a random bucket on.
+    pub(super) fn iter_from_random(&self, random: &mut Random) -> impl Iterator<Item = &Entry> {
+        let first = random.below(self.buckets.len() as u64) as usize;
+        let (before, from) = self.buckets.split_at(first);
+        let pieces = from.chunks(SAMPLED_TOGETHER).chain(before.chunks(SAMPLED_TOGETHER));
+        pieces.flat_map(|buckets| {
             ask_for_entries(buckets);
             buckets.iter().flat_map(|bucket| bucket.slots.iter().flatten())
         })

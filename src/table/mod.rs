@@ -23,6 +23,7 @@ pub mod locked;
 mod map;
 mod observe;
 mod recorded;
+mod sample;
 mod scan;
 pub mod slot;
 mod snapshot;

@@ -288,6 +288,14 @@ impl<'a> Slot<'a> {
         existed
     }
 
+    /// Removes the key to make room; the bytes that it took, none if it does not exist.
+    pub fn evict(&mut self) -> Option<usize> {
+        let bytes = self.entry()?.bytes();
+        self.discard();
+        self.tell(event::EVICTED);
+        Some(bytes)
+    }
+
     /// As [`Slot::remove`], but nobody is told.
     pub(super) fn discard(&mut self) -> bool {
         let Some((entry, captured)) = self.unhook() else { return false };

@@ -167,6 +167,21 @@ impl Stripe {
         self.map.random(random)
     }
 
+    /// Shows up to `count` entries, from a random one on, and only such as have a deadline where these are wanted; how many.
+    pub(super) fn sample(
+        &self,
+        count: usize,
+        expiring: bool,
+        random: &mut Random,
+        visit: impl FnMut(&Entry),
+    ) -> usize {
+        if expiring && self.expires == 0 {
+            return 0;
+        }
+        let wanted = self.map.iter_from_random(random).filter(|entry| !expiring || entry.expiry() != NEVER);
+        wanted.take(count).map(visit).count()
+    }
+
     pub(super) fn add_counts(&self, now: Millis, sum: &mut Counts) {
         sum.keys += self.map.len();
         sum.expires += self.expires as usize;

@@ -132,6 +132,7 @@ fn resetstat(_: &mut Args<'_>, ctx: &Context, _: &mut Session, reply: &mut Reply
     ctx.stats.reset();
     ctx.replicas.syncs.reset();
     ctx.freer.forget();
+    ctx.evictor.reset();
     reply.ok();
     Ok(Effect::None)
 }

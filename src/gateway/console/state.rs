@@ -78,6 +78,7 @@ fn totals(ctx: &Context) -> Json {
         "bytes_in": stats.sum(|seat| &seat.bytes_in),
         "bytes_out": stats.sum(|seat| &seat.bytes_out),
         "expired": ctx.table.expired(),
+        "evicted": ctx.evictor.evicted(),
         "connections": stats.connections.load(Relaxed),
         "connections_refused": stats.connections_refused.load(Relaxed),
     })

@@ -35,9 +35,12 @@ pub(super) fn write(ctx: &Context, page: &mut Page) {
     page.field("expired_keys", ctx.table.expired());
     page.field("expired_stale_perc", "0.00");
     page.field("expired_time_cap_reached_count", ctx.table.expire_cycles_cut());
-    page.zeros(&["expire_cycle_cpu_milliseconds", "evicted_keys"]);
+    page.zeros(&["expire_cycle_cpu_milliseconds"]);
+    page.field("evicted_keys", ctx.evictor.evicted());
     page.field("evicted_clients", 0);
-    page.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    let (exceeded, exceeds) = ctx.evictor.exceeded_ms(ctx.clock.elapsed_nanos());
+    page.field("total_eviction_exceeded_time", exceeded);
+    page.field("current_eviction_exceeded_time", exceeds);
     page.field("keyspace_hits", stats.sum(|seat| &seat.hits));
     page.field("keyspace_misses", stats.sum(|seat| &seat.misses));
     page.field("pubsub_channels", ctx.pubsub.count(Kind::Channel));
