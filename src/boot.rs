@@ -299,6 +299,7 @@ fn context(
         loading,
         saves,
         active_expiry: AtomicBool::new(true),
+        cron_paused: AtomicBool::new(false),
         room: Room::new(config.memory.maxmemory),
         evictor: Evictor::default(),
         memory_used: AtomicU64::new(0),

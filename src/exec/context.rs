@@ -72,6 +72,8 @@ pub struct Context {
     pub saves: Saves,
     /// False after DEBUG SET-ACTIVE-EXPIRE 0.
     pub active_expiry: AtomicBool,
+    /// True after DEBUG PAUSE-CRON 1: nothing is done regularly.
+    pub cron_paused: AtomicBool,
     /// What `maxmemory` leaves.
     pub room: Room,
     /// Who removes keys where it leaves nothing.

@@ -15,10 +15,13 @@ use parking_lot::Mutex;
 
 use super::commit::Journal;
 use super::context::Context;
-use super::{gate, tell, wait};
+use super::run::Desk;
+use super::session::Session;
+use super::{gate, listen, tell, wait};
 use crate::base::clock::Millis;
 use crate::base::random::Random;
 use crate::config::{Config, MaxmemoryPolicy};
+use crate::resp::request::Request;
 use crate::table::{Entry, access};
 
 /// Candidates that are kept for the next choice.
@@ -161,6 +164,25 @@ pub fn make_room(ctx: &Context, config: &Config, is_full: bool, seat: usize, now
     let served = wait::serve_waiting_everywhere(ctx, marks, now);
     ctx.stats.seat(seat).changes.add(served as u64);
     (outcome, journal.last())
+}
+
+impl Desk<'_> {
+    /// Evicts keys, where too much memory is in use. What that tells the session stands before the next reply.
+    #[cold]
+    pub(super) fn make_room(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Vec<u8>) {
+        if !self.is_in_turn() || session.in_exec || !may(self.ctx, &self.config, self.now()) {
+            return;
+        }
+        let is_full = self.ctx.is_memory_full_for(request);
+        let (made, last) = make_room(self.ctx, &self.config, is_full, self.seat(), self.now());
+        self.room_made = Some(made);
+        if last > 0 {
+            session.need.wrote(last);
+            let mark = out.len();
+            listen::place_posted(session, true, mark, out);
+            self.note_posted(session, mark, out);
+        }
+    }
 }
 
 impl Pool {

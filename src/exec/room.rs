@@ -26,8 +26,11 @@ const STEP_MIN: u64 = 1 << 20;
 const STEP_PART: u64 = 64;
 /// Bytes that a machine can fill in a nanosecond, at most.
 const FILLED_IN_NANO: u64 = 8;
-/// The least time in nanoseconds between two looks for the time's sake: so they take a small part of it.
+/// The mean time in nanoseconds between two looks for the time's sake, at least: so they take a small part of it.
 const PAUSE_MIN: u64 = 1_000_000;
+/// So many of them may follow each other at once, where there were none for a while: who sends one command at a time finds
+/// what the last one has done.
+const LOOKS_AT_ONCE: u64 = 16;
 /// For each client, the time in nanoseconds after which their buffers are looked at again. Ten thousand clients cost more
 /// than the table, and a few next to nothing.
 const CLIENT_PAUSE: u64 = 1_000;
@@ -47,6 +50,8 @@ pub struct Room {
     changes: AtomicU64,
     /// Monotonic nanoseconds of the last look, and of the last one at the clients.
     looked_at: AtomicU64,
+    /// Monotonic nanoseconds of the time when the looks so far would have been due, a pause after each.
+    paid_until: AtomicU64,
     clients_looked_at: AtomicU64,
     /// Who looks. One at a time, else who was slow would put his older figure over a newer one.
     looking: Mutex<()>,
@@ -89,11 +94,19 @@ impl Room {
         self.is_limited() && own + self.of_clients.load(Relaxed) > self.limit.load(Relaxed)
     }
 
-    /// Whether another look is due before more is let in, `passed` nanoseconds after the last one.
-    fn is_due(&self, passed: u64) -> bool {
+    /// Whether another look is due at this time in monotonic nanoseconds, before more is let in.
+    fn is_due(&self, now: u64) -> bool {
         let room = self.limit.load(Relaxed).saturating_sub(self.used.load(Relaxed));
+        let passed = now.saturating_sub(self.looked_at.load(Relaxed));
+        let is_paid = self.paid_until.load(Relaxed) < now + LOOKS_AT_ONCE * PAUSE_MIN;
         self.added.load(Relaxed) >= STEP_MIN.max(room / STEP_PART)
-            || passed >= PAUSE_MIN.max(room / FILLED_IN_NANO)
+            || passed >= room / FILLED_IN_NANO && is_paid
+    }
+
+    /// Takes note of a look at this time in monotonic nanoseconds. Whoever calls holds `looking`.
+    fn looked(&self, now: u64) {
+        self.looked_at.store(now, Relaxed);
+        self.paid_until.store(self.paid_until.load(Relaxed).max(now) + PAUSE_MIN, Relaxed);
     }
 }
 
@@ -137,9 +150,8 @@ impl Context {
 
     fn is_look_due(&self) -> bool {
         let room = &self.room;
-        let passed = self.clock.elapsed_nanos().saturating_sub(room.looked_at.load(Relaxed));
         let has_changed = || self.sum_of_changes() != room.changes.load(Acquire);
-        room.is_due(passed) || (room.is_full() && has_changed())
+        room.is_due(self.clock.elapsed_nanos()) || (room.is_full() && has_changed())
     }
 
     pub(super) fn sum_of_changes(&self) -> u64 {
@@ -171,7 +183,7 @@ impl Context {
             self.look_at_clients(now);
         }
         room.used.store(own + room.of_clients.load(Relaxed), Relaxed);
-        room.looked_at.store(self.clock.elapsed_nanos(), Relaxed);
+        room.looked(self.clock.elapsed_nanos());
         // Last: whoever takes a change for seen must find what was seen.
         room.changes.store(changes, Release);
         data
@@ -200,8 +212,9 @@ mod tests {
             (0, 16 * MB, 0, true),
             (990 * MB, MB - 1, 0, false),
             (990 * MB, MB, 0, true),
-            (2000 * MB, MB - 1, PAUSE_MIN - 1, false),
-            (2000 * MB, 0, PAUSE_MIN, true),
+            (2000 * MB, 0, 0, true),
+            (999 * MB, 0, MB / FILLED_IN_NANO - 1, false),
+            (999 * MB, 0, MB / FILLED_IN_NANO, true),
             (0, 0, 131_071_999, false),
             (0, 0, 131_072_000, true),
         ];
@@ -210,6 +223,22 @@ mod tests {
             room.added.store(added, Relaxed);
             assert_eq!(room.is_due(passed), is_due, "{used} {added} {passed}");
         }
+    }
+
+    #[test]
+    fn a_few_looks_may_follow_each_other_and_then_they_have_pauses() {
+        let room = Room::new(MB);
+        room.used.store(MB, Relaxed);
+        let began = 1_000 * PAUSE_MIN;
+        let count = (began..began + 100 * PAUSE_MIN).step_by(PAUSE_MIN as usize / 10).filter(|&now| {
+            let is_due = room.is_due(now);
+            if is_due {
+                room.looked(now);
+            }
+            is_due
+        });
+        let count = count.count() as u64;
+        assert!((100 + LOOKS_AT_ONCE - 1..=100 + LOOKS_AT_ONCE).contains(&count), "{count}");
     }
 
     #[test]

@@ -309,25 +309,8 @@ impl<'c> Desk<'c> {
         flow
     }
 
-    /// Evicts keys, where too much memory is in use. What that tells the session stands before the next reply.
-    #[cold]
-    fn make_room(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Vec<u8>) {
-        if !self.is_in_turn() || session.in_exec || !evict::may(self.ctx, &self.config, self.now()) {
-            return;
-        }
-        let is_full = self.ctx.is_memory_full_for(request);
-        let (made, last) = evict::make_room(self.ctx, &self.config, is_full, self.seat, self.now());
-        self.room_made = Some(made);
-        if last > 0 {
-            session.need.wrote(last);
-            let mark = out.len();
-            listen::place_posted(session, true, mark, out);
-            self.note_posted(session, mark, out);
-        }
-    }
-
     /// What was posted may tell of anything that is in the log.
-    fn note_posted(&self, session: &mut Session, mark: usize, out: &[u8]) {
+    pub(super) fn note_posted(&self, session: &mut Session, mark: usize, out: &[u8]) {
         if out.len() > mark {
             session.need.saw(self.ctx.log.appended());
             session.looks.not_only();

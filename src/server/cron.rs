@@ -30,6 +30,9 @@ pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
+        if ctx.cron_paused.load(Relaxed) {
+            continue;
+        }
         let now = ctx.clock.unix_ms();
         let set_by = wall.set_by(now, ctx.clock.elapsed());
         if set_by != 0 {

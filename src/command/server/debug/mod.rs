@@ -53,6 +53,8 @@ const HELP_LINES: &[&str] = &[
     "    How the value of a key is kept.",
     "PANIC",
     "    End the process as a mistake in it would.",
+    "PAUSE-CRON <0|1>",
+    "    With 1 nothing is done regularly: no expiry, no rewrite, no look at clients.",
     "POPULATE <count> [<prefix>] [<size>]",
     "    Create <count> string keys named key:<num>, or <prefix>:<num>, where there",
     "    are none. Unlike in Redis they are in the log.",
@@ -111,14 +113,16 @@ fn debug(
         (b"loadaof", _) => return load_log(ctx, session),
         (b"object", 1) => object::object(args, ctx, reply)?,
         (b"panic", 0) => panic(),
+        (b"pause-cron", 1) => {
+            ctx.cron_paused.store(is_on(args.word()?), Relaxed);
+            reply.ok();
+        }
         (b"populate", 1..=3) => return populate::populate(args, ctx, reply),
         (b"protocol", 1) => protocol::protocol(args, reply)?,
         (b"quicklist-packed-threshold", 1) => packed_threshold(args, reply)?,
         (b"reload", _) => return reload(args, ctx, session),
         (b"set-active-expire", 1) => {
-            // As in Redis, what is no number is 0.
-            let on = number::parse_i64(args.word()?).is_some_and(|n| n != 0);
-            ctx.active_expiry.store(on, Relaxed);
+            ctx.active_expiry.store(is_on(args.word()?), Relaxed);
             reply.ok();
         }
         (b"sleep", 1) => sleep(args, reply)?,
@@ -135,6 +139,11 @@ fn debug(
         }
     }
     Ok(Effect::None)
+}
+
+/// As in Redis, what is no number is 0.
+fn is_on(word: &[u8]) -> bool {
+    number::parse_i64(word).is_some_and(|n| n != 0)
 }
 
 /// True when a client is on this machine.
