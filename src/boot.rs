@@ -52,6 +52,7 @@ use crate::observe::slowlog::Slowlog;
 use crate::observe::stats::Stats;
 use crate::script::Scripts;
 use crate::server::Running;
+use crate::server::deputy;
 use crate::server::listener::{self, Listeners};
 use crate::server::snapshot::Jobs;
 use crate::server::steward::{self, End, Steward};
@@ -332,6 +333,7 @@ async fn serve(
     let mut addresses = listeners.addresses();
     let http_addresses = http.iter().filter_map(|socket| socket.local_addr().ok());
     addresses.extend(http_addresses.map(|address| format!("http://{address}")));
+    ctx.scripts.set_attendant(deputy::attend);
     let running = Arc::new(
         Running::start(&ctx, listeners).map_err(|error| Failure::new(EXIT_INTERNAL, error.to_string()))?,
     );

@@ -35,7 +35,7 @@ fn words(line: &str) -> Vec<Vec<u8>> {
     support::transcript::split_words(line).unwrap()
 }
 
-/// Asks on new connections until the answer begins so: those that come to the worker that is busy get none for a while.
+/// Asks on new connections until the answer begins so: it does not before the script has taken too long.
 fn ask_until(server: &Server, line: &str, start: &str) -> String {
     let began = Instant::now();
     loop {
@@ -89,6 +89,59 @@ fn sleepers_that_wake_up_or_go_do_not_keep_others_from_ending_a_script() {
     ask_until(&server, "SCRIPT KILL", "OK");
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(script.join().unwrap().is_some());
+}
+
+/// One worker, whose thread the script has: its other clients are answered all the same.
+#[test]
+fn clients_on_the_thread_of_a_script_that_does_not_end_are_told_and_can_kill_it() {
+    for fsync in ["everysec", "always"] {
+        let server =
+            Server::start(&["--busy-reply-threshold", "20", "--io-threads", "1", "--appendfsync", fsync]);
+        let [mut watcher, mut dealer, mut slow, mut piper, mut client] = [(); 5].map(|()| server.client());
+        dealer.call("MULTI");
+        assert_eq!(dealer.call("SET x 1").text(), "QUEUED");
+        slow.send_raw(b"*2\r\n$3\r\nGET\r\n$1").unwrap();
+        watcher.call("SET k v");
+        let script =
+            std::thread::spawn(move || client.try_call(&words(ENDLESS)).ok()?.error().map(str::to_owned));
+        let began = Instant::now();
+        while watcher.call("GET k").error().is_none() {
+            assert!(began.elapsed() < PATIENCE);
+        }
+        assert!(watcher.call("GET k").error().unwrap().starts_with("BUSY "));
+        assert!(dealer.call("INCR x").error().unwrap().starts_with("BUSY "));
+        slow.send_raw(b"\r\nk\r\n").unwrap();
+        assert!(slow.read().unwrap().error().unwrap().starts_with("BUSY "));
+        assert_eq!(piper.call("MULTI").text(), "OK");
+        piper.send_raw(&support::client::encode(&["SET", "y", "1"]).repeat(100)).unwrap();
+        (0..100).for_each(|_| assert!(piper.read().unwrap().error().unwrap().starts_with("BUSY ")));
+        let mut new = server.client();
+        assert!(new.call("GET k").error().unwrap().starts_with("BUSY "));
+        drop(new);
+        assert_eq!(watcher.call("SCRIPT KILL").text(), "OK");
+        assert!(script.join().unwrap().unwrap().starts_with("ERR Script killed by user"));
+        for client in [&mut dealer, &mut piper] {
+            assert!(client.call("EXEC").error().unwrap().starts_with("EXECABORT "));
+        }
+        for client in [&mut watcher, &mut slow, &mut dealer, &mut piper] {
+            assert_eq!(client.call("GET k").text(), "v");
+        }
+    }
+}
+
+#[test]
+fn a_client_on_the_thread_of_a_script_can_end_the_server() {
+    let mut server = Server::start(&["--busy-reply-threshold", "20", "--io-threads", "1"]);
+    let (mut watcher, mut client) = (server.client(), server.client());
+    let script = std::thread::spawn(move || drop(client.try_call(&words(ENDLESS_AND_WRITING))));
+    let began = Instant::now();
+    while !watcher.call("SCRIPT KILL").error().is_some_and(|error| error.starts_with("UNKILLABLE ")) {
+        assert!(began.elapsed() < PATIENCE);
+    }
+    // Whoever ends the server gets no answer.
+    assert!(watcher.try_call(&["SHUTDOWN", "NOSAVE"]).is_err());
+    script.join().unwrap();
+    assert!(server.wait_for_end().success());
 }
 
 #[test]

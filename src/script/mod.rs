@@ -160,6 +160,12 @@ impl Scripts {
         self.pulse.set_last(is_last);
     }
 
+    /// What is called now and then on the thread of a script that takes too long. It must not come here for more than
+    /// [`Scripts::is_overdue`] and [`Scripts::kill`]: the interpreter is not to be had.
+    pub fn set_attendant(&self, attend: fn()) {
+        self.pulse.set_attendant(attend);
+    }
+
     /// Runs a script that is known and writes its reply. After `limit_ms` milliseconds it takes too long; 0: never.
     ///
     /// # Errors

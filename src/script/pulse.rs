@@ -1,5 +1,6 @@
 //! How long the script under way has been running, and whether it shall be ended: what others may know of it.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::base::clock::Clock;
@@ -25,6 +26,8 @@ pub(super) struct Pulse {
     is_killed: AtomicBool,
     /// The server ends, so no script may go on.
     is_last: AtomicBool,
+    /// See [`super::Scripts::set_attendant`].
+    attendant: OnceLock<fn()>,
 }
 
 impl Pulse {
@@ -37,7 +40,13 @@ impl Pulse {
             has_written: AtomicBool::new(false),
             is_killed: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
+            attendant: OnceLock::new(),
         }
+    }
+
+    pub(super) fn set_attendant(&self, attend: fn()) {
+        // Told once, at the start.
+        let _ = self.attendant.set(attend);
     }
 
     /// A script begins, which takes too long after so many milliseconds; 0: never.
@@ -59,6 +68,9 @@ impl Pulse {
         let limit = self.limit.load(Relaxed);
         if limit > 0 && self.clock.elapsed_nanos().saturating_sub(self.began.load(Relaxed)) > limit {
             self.overdue.store(true, Relaxed);
+            if let Some(attend) = self.attendant.get() {
+                attend();
+            }
         }
         if self.is_last.load(Relaxed) {
             return Some("Script ended because the server ends.");

@@ -4,6 +4,7 @@
 //! records of the turn are where `appendfsync` wants them. One loop serves every kind of connection: a command that
 //! sleeps, a paused client and a client that only listens are cases of what ends a turn.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -45,6 +46,14 @@ pub(super) struct Connection {
     session: Box<Session>,
     /// None while all that came has been run.
     unrun: Option<Box<Unrun>>,
+    /// What the deputy has left.
+    late: Option<Box<Late>>,
+}
+
+/// A turn that the deputy could not bring to its end: see [`super::deputy`].
+struct Late {
+    stop: Stop,
+    out: Vec<u8>,
 }
 
 /// Input that is not yet run: an unfinished command, or what stands behind one that sleeps.
@@ -113,20 +122,23 @@ impl Connection {
             client.set_flag(flag::STRANGER, !authenticated);
             Box::new(Session::new(client, authenticated))
         });
-        Connection { wire, worker, session, unrun: None }
+        Connection { wire, worker, session, unrun: None, late: None }
     }
 
     /// Serves it until either side ends it, or until it shall move to another worker and is handed back to `ended`.
     ///
     /// A block, because an async function would hold the connection twice: as its argument and as its own.
-    #[expect(clippy::manual_async_fn, reason = "an async function holds its arguments twice")]
-    pub(super) fn serve(
-        mut self,
-        ended: impl FnOnce(io::Result<Option<Passenger>>),
-    ) -> impl Future<Output = ()> {
+    pub(super) fn serve(self, ended: impl FnOnce(io::Result<Option<Passenger>>)) -> impl Future<Output = ()> {
+        let (worker, id) = (self.worker.clone(), self.session.client.id);
+        let guest = Rc::new(RefCell::new(self));
+        worker.guests.borrow_mut().insert(id, Rc::downgrade(&guest));
         async move {
-            let outcome = self.turns().await;
-            ended(self.end(outcome));
+            let outcome = Self::turns(&guest).await;
+            worker.guests.borrow_mut().remove(&id);
+            // Others hold it only while they look at it.
+            if let Some(guest) = Rc::into_inner(guest) {
+                ended(guest.into_inner().end(outcome));
+            }
         }
     }
 
@@ -149,84 +161,133 @@ impl Connection {
         }
     }
 
-    async fn turns(&mut self) -> io::Result<End> {
+    #[expect(clippy::await_holding_refcell_ref, reason = "who finds it borrowed leaves it alone")]
+    async fn turns(guest: &RefCell<Connection>) -> io::Result<End> {
         let mut stop = Stop::NeedsInput;
         loop {
-            let between_turns = matches!(stop, Stop::NeedsInput) && self.unrun.is_none();
-            if between_turns && self.worker.load.takes_leave() {
+            if matches!(stop, Stop::NeedsInput) && guest.borrow().takes_leave() {
                 return Ok(End::Moved);
             }
             let mut out = Vec::new();
-            stop = match stop {
-                Stop::NeedsInput | Stop::Woken => self.next_input(&mut out).await?,
-                Stop::Wait(wait) => match Box::pin(self.sleep(*wait, &mut out)).await? {
-                    Sleep::Over => self.run_unrun(&mut out),
-                    Sleep::Abandoned => return Ok(End::Closed),
-                },
-                Stop::Paused(until) => match Box::pin(self.pause(until)).await? {
-                    Sleep::Over => self.run_unrun(&mut out),
-                    Sleep::Abandoned => return Ok(End::Closed),
-                },
-                Stop::OutputFull | Stop::MoreToRun => {
-                    // A client that reads as fast as it is answered must leave the others their turns, too.
-                    tokio::task::consume_budget().await;
-                    self.run_unrun(&mut out)
-                }
-                Stop::Close | Stop::EndOfInput => return Ok(End::Closed),
-            };
-            // What was answered before leaves before. What the socket does not take of it now waits until this turn is safe: its
-            // records must not wait for a client to read.
-            outgoing::send_held(&self.worker, self.wire.line());
-            if self.session.client.is_killed() {
-                // What it asked for itself (CLIENT KILL of its own address) is still answered.
-                if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
+            if matches!(stop, Stop::NeedsInput | Stop::Woken) {
+                // While it waits for input, and then only, the deputy may see to it.
+                stop = poll_fn(|task| guest.borrow_mut().poll_input(task, &mut out)).await?;
+            } else {
+                let Some(next) = guest.borrow_mut().go_on(stop, &mut out).await? else {
                     return Ok(End::Closed);
-                }
-                stop = Stop::Close;
+                };
+                stop = next;
             }
-            if self.session.closing {
-                stop = Stop::Close;
-            }
-            let client = &self.session.client;
-            if client.has_posted() && !stop.is_snapshot() {
-                client.take_posted(&mut out);
-                let appended = self.worker.ctx.log.appended();
-                self.session.need.saw(appended);
-                self.session.looks.not_only();
-                if client.has_flag(flag::REPLICA) {
-                    // It must not know what the end of this process could lose: it may take our place.
-                    self.session.need.wrote(appended);
-                }
-            }
-            let pipe = Pipe { worker: &self.worker, client };
-            let need = std::mem::take(&mut self.session.need);
-            // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
-            if (need.is_own() || !out.is_empty())
-                && let Err(fault) = pipe.make_safe(need).await
-            {
-                pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
-            }
-            self.wire.line().held.put_before(&mut out);
-            if !out.is_empty() {
-                let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
-                let has_read = pipe.write(&self.wire, &out, behind).await?;
-                stop.note_input(has_read);
-            }
-            self.session.looks = Looks::default();
-            self.worker.give_buffer(out);
+            stop = guest.borrow_mut().finish(stop, out).await?;
         }
     }
 
-    /// Waits for input and runs what is complete.
-    async fn next_input(&mut self, out: &mut Vec<u8>) -> io::Result<Stop> {
-        if self.session.client.has_posted() {
-            return Ok(Stop::Woken);
+    /// True once when it shall move, between two turns.
+    fn takes_leave(&self) -> bool {
+        self.unrun.is_none() && self.late.is_none() && self.worker.load.takes_leave()
+    }
+
+    /// Waits until the connection can go on after what ended its last turn, and does; none where it does not.
+    async fn go_on(&mut self, stop: Stop, out: &mut Vec<u8>) -> io::Result<Option<Stop>> {
+        let slept = match stop {
+            Stop::Wait(wait) => Box::pin(self.sleep(*wait, out)).await?,
+            Stop::Paused(until) => Box::pin(self.pause(until)).await?,
+            Stop::OutputFull | Stop::MoreToRun => {
+                // A client that reads as fast as it is answered must leave the others their turns, too.
+                tokio::task::consume_budget().await;
+                Sleep::Over
+            }
+            // Who waits for input is not here.
+            Stop::NeedsInput | Stop::Woken => Sleep::Over,
+            Stop::Close | Stop::EndOfInput => Sleep::Abandoned,
+        };
+        Ok(match slept {
+            Sleep::Over => Some(self.run_unrun(out)),
+            Sleep::Abandoned => None,
+        })
+    }
+
+    /// Ends a turn: answers it, when that is safe. What ended it, as far as is known then.
+    async fn finish(&mut self, mut stop: Stop, mut out: Vec<u8>) -> io::Result<Stop> {
+        // What was answered before leaves before. What the socket does not take of it now waits until this turn is safe: its
+        // records must not wait for a client to read.
+        outgoing::send_held(&self.worker, self.wire.line());
+        if self.session.client.is_killed() {
+            // What it asked for itself (CLIENT KILL of its own address) is still answered.
+            if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
+                return Ok(Stop::Close);
+            }
+            stop = Stop::Close;
         }
-        poll_fn(|task| match self.poll_turns(task, out) {
+        if self.session.closing {
+            stop = Stop::Close;
+        }
+        let client = &self.session.client;
+        if client.has_posted() && !stop.is_snapshot() {
+            client.take_posted(&mut out);
+            let appended = self.worker.ctx.log.appended();
+            self.session.need.saw(appended);
+            self.session.looks.not_only();
+            if client.has_flag(flag::REPLICA) {
+                // It must not know what the end of this process could lose: it may take our place.
+                self.session.need.wrote(appended);
+            }
+        }
+        let pipe = Pipe { worker: &self.worker, client };
+        let need = std::mem::take(&mut self.session.need);
+        // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
+        if (need.is_own() || !out.is_empty())
+            && let Err(fault) = pipe.make_safe(need).await
+        {
+            pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
+        }
+        self.wire.line().held.put_before(&mut out);
+        if !out.is_empty() {
+            let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
+            let has_read = pipe.write(&self.wire, &out, behind).await?;
+            stop.note_input(has_read);
+        }
+        self.session.looks = Looks::default();
+        self.worker.give_buffer(out);
+        Ok(stop)
+    }
+
+    /// Waits for input and runs what is complete.
+    fn poll_input(&mut self, task: &mut Task<'_>, out: &mut Vec<u8>) -> Poll<io::Result<Stop>> {
+        if let Some(late) = self.late.take() {
+            *out = late.out;
+            return Poll::Ready(Ok(late.stop));
+        }
+        if self.session.client.has_posted() {
+            return Poll::Ready(Ok(Stop::Woken));
+        }
+        match self.poll_turns(task, out) {
             Poll::Pending => self.session.client.poll_woken(task).map(|()| Ok(Stop::Woken)),
             stop => stop,
-        })
-        .await
+        }
+    }
+
+    /// Reads what has come, without waiting, and runs what is complete of it: for the deputy. What it cannot answer at once
+    /// is left to the connection's own task.
+    pub(super) fn serve_aside(&mut self, buffer: &mut [u8]) {
+        let is_busy = self.late.is_some() || !self.wire.line().held.is_empty();
+        if is_busy || self.session.client.is_killed() {
+            return;
+        }
+        // What is wrong with the socket its own task will find out.
+        let bytes = match self.wire.socket().receive_now(buffer) {
+            Ok(count) if count > 0 => &buffer[..count],
+            _ => return,
+        };
+        self.note_input(bytes.len());
+        self.unrun.get_or_insert_default().bytes.extend_from_slice(bytes);
+        let mut out = Vec::new();
+        let stop = self.run_unrun(&mut out);
+        let now = self.worker.moment.get();
+        if !matches!(stop, Stop::NeedsInput) || !self.hold_answer(&mut out, now) {
+            self.late = Some(Box::new(Late { stop, out }));
+            self.session.client.nudge();
+        }
     }
 
     /// Turn after turn, as long as there is input and nothing but the answer is to be done after one, as is the rule.
@@ -369,7 +430,8 @@ impl Connection {
             *out = self.worker.take_buffer();
         }
         let worker = self.worker.clone();
-        let mut batch = worker.batch.borrow_mut();
+        // The deputy comes here while a turn is under way, and finds an empty one.
+        let mut batch = worker.batch.take();
         let mut desk = Desk::new(&worker.ctx, worker.seat);
         self.session.client.query[0].store(bytes.len() as u64, Relaxed);
         let (mut consumed, mut lacking) = (0, 0);
@@ -397,6 +459,7 @@ impl Connection {
                 break Stop::NeedsInput;
             }
         };
+        worker.batch.set(batch);
         worker.moment.set(desk.end_batch());
         self.refresh_client(&desk, bytes.len() - consumed);
         Ran { consumed, lacking, stop }

@@ -3,6 +3,7 @@
 mod balance;
 mod connection;
 mod cron;
+pub mod deputy;
 mod json_save;
 pub mod listener;
 mod outgoing;

@@ -50,6 +50,11 @@ impl Held {
         }
     }
 
+    /// True while there is nothing to be sent.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.borrow().is_empty()
+    }
+
     /// True once where the socket did not take all.
     pub(super) fn was_stuck(&self) -> bool {
         self.is_stuck.take()

@@ -41,6 +41,11 @@ impl AsRawFd for Socket {
 }
 
 impl Socket {
+    /// Reads what is there now; 0 at the end of the input.
+    pub(super) fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(self, buffer, RecvFlags::DONTWAIT)?.1)
+    }
+
     /// Sends what it takes now.
     pub(super) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
         loop {

@@ -5,15 +5,18 @@
 //! holds none of these), and the [`Flusher`].
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{self, Arc, OnceLock};
 
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
 use super::connection::{Connection, take_leave};
+use super::deputy;
 use super::outgoing::Outgoing;
 use super::rest::Rest;
 use super::wire::{Socket, Wire};
@@ -92,7 +95,7 @@ impl Load {
 pub(super) struct Handle {
     sender: mpsc::UnboundedSender<Passenger>,
     load: Arc<Load>,
-    others: Arc<OnceLock<Weak<Vec<Handle>>>>,
+    others: Arc<OnceLock<sync::Weak<Vec<Handle>>>>,
 }
 
 /// A worker as its connections see it.
@@ -101,10 +104,12 @@ pub(super) struct Worker {
     /// Its seat.
     pub(super) seat: usize,
     pub(super) load: Arc<Load>,
-    others: Arc<OnceLock<Weak<Vec<Handle>>>>,
+    others: Arc<OnceLock<sync::Weak<Vec<Handle>>>>,
     pub(super) read_buffer: RefCell<Vec<u8>>,
-    /// The commands under way.
-    pub(super) batch: RefCell<Batch>,
+    /// The commands under way, put back when they are over.
+    pub(super) batch: Cell<Batch>,
+    /// Its connections, by the numbers of their clients.
+    pub(super) guests: RefCell<HashMap<u64, Weak<RefCell<Connection>>>>,
     pub(super) flusher: Flusher,
     /// Answers that are to be sent.
     pub(super) outgoing: Outgoing,
@@ -143,7 +148,8 @@ impl Handle {
                 load: own,
                 others: siblings,
                 read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
-                batch: RefCell::default(),
+                batch: Cell::default(),
+                guests: RefCell::default(),
                 flusher: Flusher::new(seat),
                 outgoing: Outgoing::default(),
                 rest: Rest::default(),
@@ -193,7 +199,9 @@ fn be_woken_in_time() {
     }
 }
 
-async fn work(worker: Rc<Worker>, mut arrivals: mpsc::UnboundedReceiver<Passenger>) {
+async fn work(worker: Rc<Worker>, arrivals: mpsc::UnboundedReceiver<Passenger>) {
+    let arrivals = Rc::new(RefCell::new(arrivals));
+    deputy::take_up(worker.clone(), arrivals.clone());
     let flushing = worker.clone();
     tokio::task::spawn_local(async move {
         let flusher = &flushing.flusher;
@@ -201,11 +209,16 @@ async fn work(worker: Rc<Worker>, mut arrivals: mpsc::UnboundedReceiver<Passenge
     });
     let sending = worker.clone();
     tokio::task::spawn_local(async move { sending.outgoing.run(&sending).await });
-    while let Some(passenger) = arrivals.recv().await {
-        let Passenger { socket, client, session } = passenger;
-        let wire = Wire::new(socket, client.clone());
-        Stay { worker: worker.clone(), client }.begin(wire, session);
+    while let Some(passenger) = poll_fn(|task| arrivals.borrow_mut().poll_recv(task)).await {
+        welcome(&worker, passenger);
     }
+}
+
+/// Begins to serve a connection.
+pub(super) fn welcome(worker: &Rc<Worker>, passenger: Passenger) {
+    let Passenger { socket, client, session } = passenger;
+    let wire = Wire::new(socket, client.clone());
+    Stay { worker: worker.clone(), client }.begin(wire, session);
 }
 
 /// A connection's stay with a worker.
@@ -235,7 +248,7 @@ impl Stay {
         match outcome {
             Ok(Some(passenger)) => {
                 let to = worker.load.move_to.load(Ordering::Relaxed);
-                let others = worker.others.get().and_then(Weak::upgrade);
+                let others = worker.others.get().and_then(sync::Weak::upgrade);
                 if let Some(other) = others.as_ref().and_then(|others| others.get(to)) {
                     other.adopt(passenger);
                     return;
