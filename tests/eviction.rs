@@ -218,6 +218,53 @@ fn who_listens_caches_or_waits_is_told() {
     assert!(answer.starts_with("(error) UNBLOCKED") || answer.starts_with("(error) NOGROUP"), "{answer}");
 }
 
+/// The fewest that tenacity lets is some before each command.
+#[test]
+fn without_any_tenacity_room_is_made_all_the_same() {
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lru", "--maxmemory-eviction-tenacity", "0"]);
+    let mut client = server.client();
+    let limit = leave(&mut client, 4 << 20);
+    assert_eq!(fill(&mut client, "key", 40_000, &[]), 0);
+    let used = figure(&mut client, "used_memory");
+    assert!(used < limit + (3 << 20), "{used} of {limit}");
+}
+
+/// A few keys in a table of thousands of stripes.
+#[test]
+fn of_a_few_keys_those_that_are_wanted_most_stay() {
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lfu"]);
+    let mut client = server.client();
+    client.try_call(&[b"SET".as_slice(), b"model", &vec![b'x'; 1 << 20]]).unwrap();
+    let Value::Bulk(payload) = client.call("DUMP model") else { panic!("no payload") };
+    client.call("DEL model");
+    for number in 0..20_u8 {
+        let (key, frequency) = (format!("key:{number}"), (10 + number).to_string());
+        let words: [&[u8]; 6] = [b"RESTORE", key.as_bytes(), b"0", &payload, b"FREQ", frequency.as_bytes()];
+        assert_eq!(client.try_call(&words).unwrap().text(), "OK");
+    }
+    // Three and a half of them.
+    let limit = leave(&mut client, -(7 << 19));
+    wait_until(&mut client, |client| figure(client, "used_memory") <= limit);
+    let left: Vec<bool> = (0..20)
+        .map(|number| client.call(&format!("EXISTS key:{number}")).render() == "(integer) 1")
+        .collect();
+    assert!(left[15..].iter().all(|is_left| *is_left), "{left:?}");
+}
+
+/// What has outlived its time is removed and nobody else with it, though nobody has looked yet.
+#[test]
+fn keys_whose_time_has_come_make_room_for_others() {
+    let server = Server::start(&["--maxmemory-policy", "volatile-ttl", "--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    client.call("DEBUG SET-ACTIVE-EXPIRE 0");
+    fill(&mut client, "past", 4_000, &["PX", "1"]);
+    fill(&mut client, "future", 4_000, &["EX", "1000"]);
+    let limit = leave(&mut client, -1_000_000);
+    wait_until(&mut client, |client| figure(client, "used_memory") <= limit);
+    assert_eq!(client.call("SCAN 0 MATCH future:* COUNT 1000000").items()[1].items().len(), 4_000);
+    assert!(figure(&mut client, "evicted_keys") < 3_000);
+}
+
 #[test]
 fn nothing_is_evicted_while_writes_are_paused() {
     let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]);
@@ -227,6 +274,11 @@ fn nothing_is_evicted_while_writes_are_paused() {
     set(&mut client, "maxmemory", "1");
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!((size(&mut client), client.call("GET key:1").text().len()), (1_000, 500));
+    // Whoever writes waits, as without a limit, and is not refused.
+    let mut writer = server.client();
+    writer.send_raw(&encode(&["SET", "a", "1"])).unwrap();
+    wait_until(&mut client, |client| figure(client, "blocked_clients") == 1);
     client.call("CLIENT UNPAUSE");
     wait_until(&mut client, |client| size(client) == 0);
+    assert!(writer.read().unwrap().error().is_none_or(|error| error == OOM));
 }

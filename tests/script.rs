@@ -14,7 +14,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::client::Client;
+use support::client::{Client, Value, encode};
 use support::server::Server;
 
 /// It catches what it can, and goes on.
@@ -73,7 +73,7 @@ fn sleepers_that_wake_up_or_go_do_not_keep_others_from_ending_a_script() {
         .map(|n| {
             let mut client = server.client();
             let timeout = if n < 4 { "0.4" } else { "0" };
-            client.send_raw(&support::client::encode(&["BLPOP", "nokey", timeout])).unwrap();
+            client.send_raw(&encode(&["BLPOP", "nokey", timeout])).unwrap();
             client
         })
         .collect();
@@ -113,7 +113,7 @@ fn clients_on_the_thread_of_a_script_that_does_not_end_are_told_and_can_kill_it(
         slow.send_raw(b"\r\nk\r\n").unwrap();
         assert!(slow.read().unwrap().error().unwrap().starts_with("BUSY "));
         assert_eq!(piper.call("MULTI").text(), "OK");
-        piper.send_raw(&support::client::encode(&["SET", "y", "1"]).repeat(100)).unwrap();
+        piper.send_raw(&encode(&["SET", "y", "1"]).repeat(100)).unwrap();
         (0..100).for_each(|_| assert!(piper.read().unwrap().error().unwrap().starts_with("BUSY ")));
         let mut new = server.client();
         assert!(new.call("GET k").error().unwrap().starts_with("BUSY "));
@@ -133,13 +133,29 @@ fn clients_on_the_thread_of_a_script_that_does_not_end_are_told_and_can_kill_it(
 fn a_client_on_the_thread_of_a_script_can_end_the_server() {
     let mut server = Server::start(&["--busy-reply-threshold", "20", "--io-threads", "1"]);
     let (mut watcher, mut client) = (server.client(), server.client());
+    // It is told of what the script changes, and heard all the same.
+    watcher.call("HELLO 3");
+    watcher.call("CLIENT TRACKING on");
+    watcher.call("GET k");
     let script = std::thread::spawn(move || drop(client.try_call(&words(ENDLESS_AND_WRITING))));
     let began = Instant::now();
-    while !watcher.call("SCRIPT KILL").error().is_some_and(|error| error.starts_with("UNKILLABLE ")) {
+    let is_refused = |reply: &Value| reply.error().is_some_and(|error| error.starts_with("UNKILLABLE "));
+    watcher.send_raw(&encode(&["SCRIPT", "KILL"])).unwrap();
+    loop {
+        let reply = watcher.read().unwrap();
+        if is_refused(&reply) {
+            break;
+        }
         assert!(began.elapsed() < PATIENCE);
+        if !matches!(reply, Value::Push(_)) {
+            watcher.send_raw(&encode(&["SCRIPT", "KILL"])).unwrap();
+        }
     }
     // Whoever ends the server gets no answer.
-    assert!(watcher.try_call(&["SHUTDOWN", "NOSAVE"]).is_err());
+    watcher.send_raw(&encode(&["SHUTDOWN", "NOSAVE"])).unwrap();
+    while let Ok(reply) = watcher.read() {
+        assert!(matches!(reply, Value::Push(_)), "{}", reply.render());
+    }
     script.join().unwrap();
     assert!(server.wait_for_end().success());
 }

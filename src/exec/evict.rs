@@ -3,7 +3,7 @@
 //! It is done before a command runs, of whatever kind, and by the regular tasks, for when no command comes. Who goes is the
 //! best of a small pool, to which a few keys picked at random are added before each choice: Redis's published scheme, close
 //! to what a list of all keys in the order of their use would choose, without the cost of one. One thread evicts at a time;
-//! who comes meanwhile waits and finds the room made.
+//! who comes meanwhile waits, and finds room or goes on with it.
 //!
 //! A removal is a change like any other: it has its record (DEL), marks watchers, tells caches and listeners, and wakes those
 //! who wait for the key to go. So nothing is evicted while changes may not be: in transactions and scripts, which have been
@@ -28,6 +28,8 @@ use crate::table::{Entry, access};
 const POOL: usize = 16;
 /// Stripes to look through for a few keys more, where it is not known that there are so few keys that all have to be.
 const WALK: usize = 64;
+/// Keys that are removed between two looks at the time, and at what forbids it.
+const AT_ONCE: u64 = 16;
 
 /// Who evicts, and what came of it so far.
 #[derive(Default)]
@@ -97,8 +99,9 @@ impl Evictor {
 
     /// CONFIG RESETSTAT.
     pub fn reset(&self) {
-        self.evicted.store(0, Relaxed);
-        self.exceeded.store(0, Relaxed);
+        for figure in [&self.evicted, &self.exceeded, &self.exceeded_since] {
+            figure.store(0, Relaxed);
+        }
     }
 
     fn note_exceeded(&self, now: u64) {
@@ -106,7 +109,8 @@ impl Evictor {
         let _ = self.exceeded_since.compare_exchange(0, now.max(1), Relaxed, Relaxed);
     }
 
-    fn note_room(&self, now: u64) {
+    /// There is room, or none is to be made any more, at this time in monotonic nanoseconds.
+    pub fn note_room(&self, now: u64) {
         if self.exceeded_since.load(Relaxed) > 0 {
             let since = self.exceeded_since.swap(0, Relaxed);
             self.exceeded.fetch_add(if since == 0 { 0 } else { now.saturating_sub(since) }, Relaxed);
@@ -119,7 +123,7 @@ pub(super) fn lacks_room(made: Option<Outcome>, is_full: impl FnOnce() -> bool) 
     made.map_or_else(is_full, |made| made == Outcome::Nothing)
 }
 
-/// Whether keys may be evicted now.
+/// Whether keys may be evicted now, if they may at all.
 pub fn may(ctx: &Context, config: &Config, now: Millis) -> bool {
     config.memory.maxmemory_policy != MaxmemoryPolicy::Noeviction
         && !ctx.loading.is_active()
@@ -127,10 +131,15 @@ pub fn may(ctx: &Context, config: &Config, now: Millis) -> bool {
         && ctx.clients.paused_until(true, now).is_none()
 }
 
-/// If memory is full, removes keys until no more than `maxmemory` is in use, for as long as `maxmemory-eviction-tenacity`
-/// allows. What came of it, and the number of the last record. In a turn on the seat, with no stripe locked, where [`may`]
-/// allows it.
-pub fn make_room(ctx: &Context, config: &Config, is_full: bool, seat: usize, now: Millis) -> (Outcome, u64) {
+/// If memory is full, removes keys until no more than `maxmemory` is in use, or for about so many nanoseconds. What came of
+/// it, and the number of the last record. In a turn on the seat, with no stripe locked, where [`may`] allows it.
+pub fn make_room(
+    (ctx, config): (&Context, &Config),
+    is_full: bool,
+    budget: u64,
+    seat: usize,
+    now: Millis,
+) -> (Outcome, u64) {
     let evictor = &ctx.evictor;
     let began = ctx.clock.elapsed_nanos();
     if !is_full {
@@ -138,23 +147,27 @@ pub fn make_room(ctx: &Context, config: &Config, is_full: bool, seat: usize, now
         return (Outcome::Done, 0);
     }
     evictor.note_exceeded(began);
-    let budget = budget_nanos(config.memory.maxmemory_eviction_tenacity);
     let marks = ctx.table.marks();
     let mut pool = evictor.pool.lock();
+    // Who has waited for the others has his own time.
+    let began = ctx.clock.elapsed_nanos();
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
+    let mut count = 0;
     let outcome = loop {
         if ctx.room.excess() == 0 {
             break Outcome::Done;
         }
-        if ctx.clock.elapsed_nanos().saturating_sub(began) >= budget {
-            break Outcome::MoreToDo;
-        }
         let Some(bytes) = pool.evict_one(ctx, config, now, &mut journal) else { break Outcome::Nothing };
         ctx.room.freed(bytes as u64);
-        ctx.stats.seat(seat).changes.add(1);
-        evictor.evicted.fetch_add(1, Relaxed);
+        count += 1;
+        let is_time_up = || ctx.clock.elapsed_nanos().saturating_sub(began) >= budget;
+        if count % AT_ONCE == 0 && (is_time_up() || !may(ctx, config, now)) {
+            break Outcome::MoreToDo;
+        }
     };
     drop(pool);
+    ctx.stats.seat(seat).changes.add(count);
+    evictor.evicted.fetch_add(count, Relaxed);
     let ended = ctx.clock.elapsed_nanos();
     if outcome == Outcome::Done {
         evictor.note_room(ended);
@@ -170,14 +183,24 @@ impl Desk<'_> {
     /// Evicts keys, where too much memory is in use. What that tells the session stands before the next reply.
     #[cold]
     pub(super) fn make_room(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Vec<u8>) {
-        if !self.is_in_turn() || session.in_exec || !may(self.ctx, &self.config, self.now()) {
+        let (ctx, now) = (self.ctx, self.now());
+        if !self.is_in_turn() || session.in_exec {
             return;
         }
-        let is_full = self.ctx.is_memory_full_for(request);
-        let (made, last) = make_room(self.ctx, &self.config, is_full, self.seat(), self.now());
+        if ctx.loading.is_active() || ctx.clients.paused_until(true, now).is_some() {
+            // Those to come will say what holds the command; that there is no room is no reason to refuse it.
+            self.room_made = Some(Outcome::Done);
+            return;
+        }
+        if !may(ctx, &self.config, now) {
+            return;
+        }
+        let is_full = ctx.is_memory_full_for(request);
+        let budget = budget_nanos(self.config.memory.maxmemory_eviction_tenacity);
+        let (made, last) = make_room((ctx, &self.config), is_full, budget, self.seat(), now);
         self.room_made = Some(made);
-        if last > 0 {
-            session.need.wrote(last);
+        session.need.wrote(last);
+        if is_full && session.client.has_posted() {
             let mark = out.len();
             listen::place_posted(session, true, mark, out);
             self.note_posted(session, mark, out);
@@ -205,7 +228,7 @@ impl Pool {
         }
         loop {
             self.fill(ctx, config, now, WALK);
-            if self.candidates.is_empty() {
+            if self.candidates.len() < config.memory.maxmemory_samples.min(POOL as u32) as usize {
                 self.fill(ctx, config, now, usize::MAX);
             }
             let Some(candidate) = self.candidates.pop() else {
@@ -227,7 +250,7 @@ impl Pool {
         let count = if is_random { 1 } else { config.memory.maxmemory_samples as usize };
         let rules = (count, is_of_expiring(self.policy), walk);
         let Pool { policy, candidates, random, .. } = self;
-        // By chance the first database would always be the last to lose a key, or the first.
+        // The other generator is busy with finding them.
         let mut luck = Random::seeded(random.next_u64());
         for db in 0..ctx.table.databases() {
             ctx.table.sample(db, rules, random, |entry| {
@@ -282,23 +305,19 @@ fn remove(
     journal: &mut Journal<'_>,
 ) -> Option<usize> {
     let Candidate { db, key, .. } = candidate;
-    ctx.table.write(ctx.table.address(*db, key), key, now, |slot| {
-        if let Some(lapsed) = slot.take_lapsed() {
-            journal.lapsed(*db, key, &lapsed);
-        }
+    // One whose time has come goes like any other: what it frees counts.
+    ctx.table.peek(ctx.table.address(*db, key), key, |slot| {
         let may_go = slot.entry().is_some_and(|entry| !only_expiring || entry.deadline().is_some());
-        let freed = if may_go { slot.evict() } else { None };
-        if freed.is_some() {
-            journal.removed(*db, key);
-        }
+        let freed = if may_go { slot.evict() } else { None }?;
+        journal.removed(*db, key);
         journal.seen(slot);
         tell::publish(ctx, now, slot.take_told());
-        freed
+        Some(freed)
     })
 }
 
-/// How long room is made at once, in nanoseconds: half a millisecond with the default of 10, and growing to minutes.
-fn budget_nanos(tenacity: u8) -> u64 {
+/// How long room is made before a command, in nanoseconds: half a millisecond with the default of 10, and growing to minutes.
+pub fn budget_nanos(tenacity: u8) -> u64 {
     const STEP_NANOS: u64 = 50_000;
     const LINEAR_UPTO: u8 = 10;
     match tenacity {

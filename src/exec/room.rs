@@ -106,7 +106,9 @@ impl Room {
     /// Takes note of a look at this time in monotonic nanoseconds. Whoever calls holds `looking`.
     fn looked(&self, now: u64) {
         self.looked_at.store(now, Relaxed);
-        self.paid_until.store(self.paid_until.load(Relaxed).max(now) + PAUSE_MIN, Relaxed);
+        // Looks for other reasons come as often as they have to, and shall not use up those of all the time to come.
+        let paid_until = self.paid_until.load(Relaxed).clamp(now, now + LOOKS_AT_ONCE * PAUSE_MIN);
+        self.paid_until.store(paid_until + PAUSE_MIN, Relaxed);
     }
 }
 

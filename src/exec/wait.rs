@@ -210,8 +210,8 @@ pub(super) fn serve_waiting<'c>(ctx: &'c Context, mut locked: Locked<'c>) -> usi
     }
 }
 
-/// As [`serve_waiting`] for what changed keys without locking them together, while everything stands still. `marks` is what
-/// [`crate::table::Table::marks`] was before.
+/// As [`serve_waiting`] for what changed keys without locking them together. `marks` is what [`crate::table::Table::marks`] was
+/// before.
 pub fn serve_waiting_everywhere(ctx: &Context, marks: u64, now: Millis) -> usize {
     if ctx.table.marks() == marks {
         return 0;

@@ -22,7 +22,7 @@ use crate::clients::{Client, flag};
 use crate::config::Config;
 use crate::exec::replicas::{self, Pieces};
 use crate::exec::run::{Ahead, Desk, Flow};
-use crate::exec::safety::Looks;
+use crate::exec::safety::{Looks, Need};
 use crate::exec::{Session, Until, Wait, listen, multi, sleep, tracking};
 use crate::resp::reply::Reply;
 use crate::resp::request::{Batch, Limits, RequestParser};
@@ -184,7 +184,8 @@ impl Connection {
 
     /// True once when it shall move, between two turns.
     fn takes_leave(&self) -> bool {
-        self.unrun.is_none() && self.late.is_none() && self.worker.load.takes_leave()
+        let is_done = self.unrun.is_none() && self.late.is_none() && self.wire.line().held.is_empty();
+        is_done && self.worker.load.takes_leave()
     }
 
     /// Waits until the connection can go on after what ended its last turn, and does; none where it does not.
@@ -283,7 +284,10 @@ impl Connection {
         self.unrun.get_or_insert_default().bytes.extend_from_slice(bytes);
         let mut out = Vec::new();
         let stop = self.run_unrun(&mut out);
-        let now = self.worker.moment.get();
+        let (now, ctx) = (self.worker.moment.get(), &self.worker.ctx);
+        if self.worker.flusher.is_safe(ctx, Need::of_everything(ctx)) {
+            self.session.client.take_posted(&mut out);
+        }
         if !matches!(stop, Stop::NeedsInput) || !self.hold_answer(&mut out, now) {
             self.late = Some(Box::new(Late { stop, out }));
             self.session.client.nudge();

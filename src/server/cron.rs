@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::reclaim::{Pages, Reclaimer};
 use crate::base::clock::Millis;
 use crate::clients::{Client, flag};
+use crate::config::MaxmemoryPolicy;
 use crate::exec::mailbox::Order;
 use crate::exec::{Context, commit::Journal, evict, limits, outage, tell, wait};
 use crate::table::expire::{Cursor, Progress};
@@ -15,6 +16,8 @@ use crate::table::expire::{Cursor, Progress};
 const PERIOD: Duration = Duration::from_millis(100);
 /// The longest time that one slice of an expiry cycle holds its seat.
 const EXPIRY_SLICE: Duration = Duration::from_millis(1);
+/// The longest time that one slice of eviction holds its seat.
+const EVICTION_SLICE: Duration = Duration::from_millis(1);
 
 /// Does it for ever, on a seat of its own.
 pub(super) async fn run(ctx: Arc<Context>, seat: usize) {
@@ -157,17 +160,21 @@ impl Expiry {
 /// Evicts keys where too much memory is in use and no command comes that would do it, for a quarter of the time at most.
 async fn make_room(ctx: &Context, seat: usize) {
     let (began, now) = (ctx.clock.elapsed(), ctx.clock.unix_ms());
-    while ctx.room.is_limited() && ctx.clock.elapsed() - began < PERIOD / 4 {
+    loop {
         let config = ctx.settings.load();
+        if !ctx.room.is_limited() || config.memory.maxmemory_policy == MaxmemoryPolicy::Noeviction {
+            return ctx.evictor.note_room(ctx.clock.elapsed_nanos());
+        }
         let (outcome, last) = {
             let Some(_turn) = ctx.turns.begin_unless(seat, || ctx.scripts.is_overdue()) else { return };
             if !evict::may(ctx, &config, now) {
                 return;
             }
-            evict::make_room(ctx, &config, ctx.is_memory_full(), seat, now)
+            let slice = EVICTION_SLICE.as_nanos() as u64;
+            evict::make_room((ctx, &config), ctx.is_memory_full(), slice, seat, now)
         };
         settle(ctx, last);
-        if outcome != evict::Outcome::MoreToDo {
+        if outcome != evict::Outcome::MoreToDo || ctx.clock.elapsed() - began >= PERIOD / 4 {
             return;
         }
         tokio::task::yield_now().await;
@@ -301,7 +308,8 @@ impl Compactor {
             && ctx.log.is_on()
             && log.current_size >= config.persistence.auto_aof_rewrite_min_size
             && grown >= percentage;
-        if is_due && self.pauses.begin(now) {
+        // Behind a snapshot it would wait, and that is no time that it takes.
+        if is_due && !ctx.saves.saving.load(Relaxed) && self.pauses.begin(now) {
             ctx.mailbox.post(Order::Rewrite { done: None });
         }
     }

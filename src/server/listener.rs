@@ -157,7 +157,7 @@ fn admit(socket: Socket, arrival: Arrival, ctx: &Context, workers: &[Handle]) {
         turn_away(&socket, TOO_MANY);
         return;
     };
-    // A script that takes long keeps its worker from answering: who comes to end it must go to one that has time.
+    // On the thread of a script that takes long there is only a deputy: whoever comes goes to a worker that has time.
     let spread = ctx.settings.load().network.io_threads_spread && !ctx.scripts.is_overdue();
     if let Some(worker) = balance::choose(workers, spread, ctx.clock.elapsed_nanos()) {
         worker.adopt(Passenger { socket, client, session: None });

@@ -275,15 +275,17 @@ impl Map {
         })
     }
 
-    /// All entries, from a random bucket on.
+    /// All entries, from a random slot on: from a bucket's first on, who stands behind others there would never be the first.
     pub(super) fn iter_from_random(&self, random: &mut Random) -> impl Iterator<Item = &Entry> {
-        let first = random.below(self.buckets.len() as u64) as usize;
-        let (before, from) = self.buckets.split_at(first);
+        let at = random.below((self.buckets.len() * SLOTS) as u64) as usize;
+        let (before, from) = self.buckets.split_at(at / SLOTS);
         let pieces = from.chunks(SAMPLED_TOGETHER).chain(before.chunks(SAMPLED_TOGETHER));
-        pieces.flat_map(|buckets| {
+        let slots = pieces.flat_map(|buckets| {
             ask_for_entries(buckets);
-            buckets.iter().flat_map(|bucket| bucket.slots.iter().flatten())
-        })
+            buckets.iter().flat_map(|bucket| bucket.slots.iter())
+        });
+        let passed = from.first().map_or(&[][..], |bucket| &bucket.slots[..at % SLOTS]);
+        slots.skip(at % SLOTS).chain(passed).flatten()
     }
 
     /// All entries, for changing what is not their key.

@@ -39,8 +39,8 @@ mod tests {
     use crate::base::hash::Seed;
     use crate::table::{Expiry, STRIPES};
 
-    fn table(keys: u32, expiring: u32) -> Table {
-        let table = Table::new(2, Seed::random());
+    fn table(stripes: usize, keys: u32, expiring: u32) -> Table {
+        let table = Table::with_stripes(2, stripes, Seed::random());
         for key in 0..keys {
             let name = key.to_string();
             let expiry = if key < expiring { Expiry::At(i64::from(key) + 1) } else { Expiry::Clear };
@@ -64,23 +64,27 @@ mod tests {
     #[test]
     fn a_sample_is_as_large_as_wanted_or_all_there_is() {
         let mut random = Random::seeded(1);
-        let large = table(20_000, 3);
+        let large = table(STRIPES, 20_000, 3);
         for (count, expiring, found) in [(5, false, 5), (0, false, 0), (30_000, false, 20_000), (5, true, 3)]
         {
             assert_eq!(sampled(&large, count, expiring, &mut random).len(), found, "{count} {expiring}");
         }
         large.sample(1, (5, false, STRIPES), &mut random, |_| panic!("an unused database has no entries"));
-        assert_eq!(sampled(&table(1, 0), 5, false, &mut random).len(), 1);
+        assert_eq!(sampled(&table(STRIPES, 1, 0), 5, false, &mut random).len(), 1);
     }
 
     #[test]
     fn every_key_has_its_chance() {
         let mut random = Random::seeded(2);
-        let table = table(500, 100);
-        for (expiring, keys) in [(false, 500), (true, 100)] {
-            let seen: HashSet<_> =
-                (0..5_000).flat_map(|_| sampled(&table, 5, expiring, &mut random)).collect();
-            assert_eq!(seen.len(), keys);
+        // Many stripes with few entries, and few with many.
+        for stripes in [STRIPES, 2] {
+            let table = table(stripes, 500, 100);
+            for (count, expiring, keys) in [(5, false, 500), (1, false, 500), (5, true, 100), (1, true, 100)]
+            {
+                let seen: HashSet<_> =
+                    (0..100_000).flat_map(|_| sampled(&table, count, expiring, &mut random)).collect();
+                assert_eq!(seen.len(), keys, "{stripes} {count} {expiring}");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A key whose time has come is removed first, so that its removal does not count as a change afterwards; while expiry is
 //! held, as by CLIENT PAUSE, it is only not seen.
 
+use crate::base::clock::Millis;
 use crate::base::refusal::Refusal;
 use crate::exec::commit::Journal;
 use crate::exec::{Args, Context, Effect, Group, KeySpec, Run, Session, Spec, acl, flag, key, multi};
@@ -55,9 +56,11 @@ fn watch(
     // behind a SET of the same key that came after it.
     let watched = session.watched.get_or_insert_default();
     let mut journal = Journal::Log { log: &ctx.log, last: 0 };
+    // A script that takes too long may be half through with this very key, and its record comes when it ends.
+    let now = if ctx.scripts.is_overdue() { Millis::MIN } else { args.now() };
     for key in args.rest() {
         let address = ctx.table.address(session.db, key);
-        ctx.table.read(address, key, args.now(), |slot| {
+        ctx.table.read(address, key, now, |slot| {
             if let Some(lapsed) = slot.take_lapsed() {
                 journal.lapsed(session.db, key, &lapsed);
                 session.outgoing.tell(slot.take_told());
