@@ -212,6 +212,7 @@ fn only_what_is_flagged_as_writing_is_given_the_means() {
 /// Commands that write and whose row names no event, because it depends on more than that their only key changed: their
 /// handlers tell it, or the table does.
 const TOLD_BY_HANDLERS: &[&str] = &[
+    "bitop",
     "blmove",
     "blmpop",
     "blpop",
@@ -341,6 +342,8 @@ fn whatever_reads_keys_is_run_in_a_way_that_remembers_who_reads_them() {
 /// Commands that read a key in place although they may take longer than a moment: the request says how much, by words or by a
 /// number, or the value is one text, which has no parts to share.
 const READ_IN_PLACE: &[&str] = &[
+    "bitcount",
+    "bitpos",
     "getrange",
     "hexpiretime",
     "hmget",

@@ -3,7 +3,7 @@
 //! A string that ends before the bit is filled up with zeros. Where bit and length are already as they should be, nothing
 //! is changed and nothing logged; but OBJECT ENCODING says `raw` from then on, as in Redis.
 
-use super::Place;
+use super::{Place, show_as_raw};
 use crate::base::event;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Effect, Group, KeySpec, Run, Spec, acl, flag, key};
@@ -49,11 +49,4 @@ fn setbit(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Re
         slot.put(Text::Grown(bytes), Expiry::Clear);
     }
     Ok(Effect::Same)
-}
-
-fn show_as_raw(slot: &mut Slot<'_>) -> Result<(), Refusal> {
-    if slot.entry().is_some_and(|entry| entry.encoding() != "raw") {
-        slot.change_aside(|text| text.text_mut().map(|text| text.grow().len())).transpose()?;
-    }
-    Ok(())
 }
