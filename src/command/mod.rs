@@ -7,6 +7,7 @@
 mod bitmap;
 mod connection;
 mod cursor;
+mod geo;
 mod hash;
 mod help;
 mod key;
@@ -32,6 +33,7 @@ pub const FAMILIES: &[&[&[Spec]]] = &[
     zset::FAMILY,
     stream::FAMILY,
     bitmap::FAMILY,
+    geo::FAMILY,
     key::FAMILY,
     connection::FAMILY,
     transaction::FAMILY,

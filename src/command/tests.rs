@@ -225,6 +225,9 @@ const TOLD_BY_HANDLERS: &[&str] = &[
     "del",
     "expire",
     "expireat",
+    "georadius",
+    "georadiusbymember",
+    "geosearchstore",
     "getdel",
     "getex",
     "hgetex",
@@ -344,6 +347,7 @@ fn whatever_reads_keys_is_run_in_a_way_that_remembers_who_reads_them() {
 const READ_IN_PLACE: &[&str] = &[
     "bitcount",
     "bitpos",
+    "geopos",
     "getrange",
     "hexpiretime",
     "hmget",

@@ -8,7 +8,7 @@ mod bzmpop;
 mod bzpop;
 mod combine;
 mod window;
-mod zadd;
+pub(super) mod zadd;
 mod zcard;
 mod zcount;
 mod zdiff;
@@ -63,7 +63,7 @@ const NOT_MEMBERS: Refusal = Refusal::line("ERR min or max not valid string rang
 
 /// The sorted set of a key; none when there is no key, a refusal when it holds another type.
 #[inline]
-fn zset_of(entry: Option<&Entry>) -> Result<Option<&ZSet>, Refusal> {
+pub(super) fn zset_of(entry: Option<&Entry>) -> Result<Option<&ZSet>, Refusal> {
     entry.map(|entry| entry.value().zset()).transpose()
 }
 
@@ -80,7 +80,7 @@ fn shrink<R>(slot: &mut Slot<'_>, change: impl FnOnce(&mut ZSet) -> R) -> Result
 
 /// Makes `result` the value of a key, whatever that held, or removes the key if the result is empty. Answers with its
 /// size. `event` is what those are told who listen.
-fn store(result: ZSet, slot: &mut Slot<'_>, event: &'static str, reply: &mut Reply<'_>) -> Effect {
+pub(super) fn store(result: ZSet, slot: &mut Slot<'_>, event: &'static str, reply: &mut Reply<'_>) -> Effect {
     reply.int(result.len() as i64);
     if result.is_empty() {
         return Effect::same_if(slot.remove());
@@ -112,7 +112,7 @@ fn answer<'a>(
 }
 
 #[inline]
-fn answer_member(member: TextRef<'_>, reply: &mut Reply<'_>) {
+pub(super) fn answer_member(member: TextRef<'_>, reply: &mut Reply<'_>) {
     match member {
         TextRef::Bytes(bytes) => reply.bulk(bytes),
         TextRef::Int(integer) => reply.bulk_int(integer),

@@ -53,11 +53,24 @@ fn zadd(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Resu
     if let (true, Some(&(by, member))) = (rule.adds, pairs.first()) {
         return increment(&rule, by, member, &limits, slot, reply);
     }
+    add(&rule, &pairs, change_is_counted, &limits, slot, reply)
+}
+
+/// Gives members scores within a rule that does not add to scores, and answers with the number of those that were added, or
+/// added and changed.
+pub(in crate::command) fn add(
+    rule: &Rule,
+    pairs: &[(f64, &[u8])],
+    change_is_counted: bool,
+    limits: &Thresholds,
+    slot: &mut Slot<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Effect, Refusal> {
     let tally = match zset_of(slot.entry())? {
         None if rule.only_existing => Tally::default(),
         None => {
             let mut zset = ZSet::new();
-            let tally = rule.apply(&mut zset, &pairs, None, &limits);
+            let tally = rule.apply(&mut zset, pairs, None, limits);
             slot.put(zset, Expiry::Clear);
             tally
         }
@@ -72,7 +85,7 @@ fn zadd(args: &mut Args<'_>, slot: &mut Slot<'_>, reply: &mut Reply<'_>) -> Resu
                 None => Tally::default(),
                 Some((nth, sought)) => slot
                     .change(|value| {
-                        value.zset_mut().map(|zset| rule.apply(zset, &pairs[nth..], Some(sought), &limits))
+                        value.zset_mut().map(|zset| rule.apply(zset, &pairs[nth..], Some(sought), limits))
                     })
                     .transpose()?
                     .unwrap_or_default(),
@@ -128,7 +141,7 @@ struct Tally {
 
 /// Which scores may be given.
 #[derive(Default)]
-pub(super) struct Rule {
+pub(in crate::command) struct Rule {
     only_new: bool,
     only_existing: bool,
     only_greater: bool,
@@ -141,6 +154,11 @@ impl Rule {
     /// The rule of ZINCRBY.
     pub(super) const INCREMENT: Rule =
         Rule { only_new: false, only_existing: false, only_greater: false, only_less: false, adds: true };
+
+    /// A rule of GEOADD: only what is new, or only what is there.
+    pub(in crate::command) fn of(only_new: bool, only_existing: bool) -> Rule {
+        Rule { only_new, only_existing, ..Rule::default() }
+    }
 
     /// The rule of the options, and whether there is a CH. The first word that is no option is the first score.
     fn read(args: &mut Args<'_>) -> (Rule, bool) {
