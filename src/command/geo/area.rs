@@ -71,11 +71,12 @@ impl Shape {
             [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
         let (_, _, radius) = self.halves();
         let mut steps = steps_for(radius, middle.latitude);
-        if steps > 1 && !reaches_around(Cell::around(middle, steps, LATITUDE_MAX), middle, radius) {
+        let outer = self.borders(middle);
+        if steps > 1 && !reaches_around(Cell::around(middle, steps, LATITUDE_MAX), outer) {
             steps -= 1;
         }
         let center = Cell::around(middle, steps, LATITUDE_MAX);
-        let (inner, outer) = (center.borders(), self.borders(middle));
+        let inner = center.borders();
         let is_reached = |&(east, north): &(i32, i32)| {
             // With one step all cells are neighbours, on both sides.
             steps < 2
@@ -134,14 +135,13 @@ fn steps_for(radius: f64, latitude: f64) -> u32 {
     (steps - 2 - narrower).clamp(1, STEPS_MAX as i32) as u32
 }
 
-/// Whether the cells beside a cell go as far as a radius around a place in it, on all sides.
-fn reaches_around(cell: Cell, middle: Point, radius: f64) -> bool {
+/// Whether a cell and those beside it go as far as these borders on all sides.
+fn reaches_around(cell: Cell, outer: Borders) -> bool {
     let (upper, lower) = (cell.beside(1, 1).borders(), cell.beside(-1, -1).borders());
-    let far = |longitude, latitude| middle.distance(Point { longitude, latitude }) >= radius;
-    far(middle.longitude, upper.north)
-        && far(middle.longitude, lower.south)
-        && far(upper.east, middle.latitude)
-        && far(lower.west, middle.latitude)
+    upper.north >= outer.north
+        && lower.south <= outer.south
+        && upper.east >= outer.east
+        && lower.west <= outer.west
 }
 
 #[cfg(test)]
