@@ -147,7 +147,9 @@ fn keys_stand_where_the_shortest_request_has_words() {
                     index + at >= words_of_name && index + at < least && first > at && step > 0
                 }
                 (Begin::Index(index), Find::FirstHalf) => index >= words_of_name && index < least,
-                (Begin::Keyword(word, _) | Begin::Among { word, .. }, _) => !word.is_empty(),
+                (Begin::Keyword(word, _) | Begin::EachKeyword(word, _) | Begin::Among { word, .. }, _) => {
+                    !word.is_empty()
+                }
             }
         })
     });

@@ -373,6 +373,9 @@ pub enum Begin {
     Index(usize),
     /// After this word, searched from a position on (negative: backwards from the end).
     Keyword(&'static str, i32),
+    /// After this word, wherever it stands from a position on: where it is an option that may be given again, or what another
+    /// option names. So one may be found that is no key, and none is overlooked that is.
+    EachKeyword(&'static str, i32),
     /// After this word where it stands among options, each of which is passed over with its own words: a name among these may
     /// be the word that is looked for.
     Among {
@@ -490,6 +493,12 @@ impl KeySpec {
         let words = request.len();
         let begin = match self.begin {
             Begin::Index(index) => index,
+            Begin::EachKeyword(word, from) => {
+                let is_it = |&index: &usize| request.arg(index).eq_ignore_ascii_case(word.as_bytes());
+                let from = usize::try_from(from).unwrap_or(1);
+                let keys = (from..words.saturating_sub(1)).filter(is_it);
+                return found.extend(keys.map(|at| KeyAt { index: at + 1, flags: self.flags }));
+            }
             Begin::Keyword(word, from) => {
                 let is_it = |&index: &usize| request.arg(index).eq_ignore_ascii_case(word.as_bytes());
                 let at = if from >= 0 {

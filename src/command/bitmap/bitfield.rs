@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{OFFSET, Place, offset, show_as_raw};
+use super::{OFFSET, offset, show_as_raw};
 use crate::base::event;
 use crate::base::limits;
 use crate::base::number;
@@ -121,6 +121,11 @@ impl Field {
         (self.at + self.bits).div_ceil(8)
     }
 
+    /// As many ones as it has bits.
+    fn mask(self) -> u64 {
+        u64::MAX >> (64 - self.bits)
+    }
+
     /// The integer that these bits are, the last being the lowest.
     fn value(self, bits: u64) -> i64 {
         let spare = 64 - self.bits;
@@ -135,7 +140,7 @@ impl Field {
         };
         match overflow {
             _ if (min..=max).contains(&wanted) => Some(wanted as i64),
-            Overflow::Wrap => Some(self.value(wanted as u64 & (u64::MAX >> (64 - self.bits)))),
+            Overflow::Wrap => Some(self.value(wanted as u64 & self.mask())),
             Overflow::Saturate => Some(wanted.clamp(min, max) as i64),
             Overflow::Fail => None,
         }
@@ -196,20 +201,24 @@ impl Draft<'_> {
         self.changed.get(&index).copied().unwrap_or_else(was)
     }
 
+    /// The bytes that a field lies in, the first being the highest, and how many bits stand behind it in the last.
+    fn window(&self, field: Field) -> (u128, usize) {
+        let bytes =
+            (field.at / 8..field.needs()).fold(0, |sum, index| sum << 8 | u128::from(self.byte(index)));
+        (bytes, field.needs() * 8 - field.at - field.bits)
+    }
+
     fn get(&self, field: Field) -> i64 {
-        let bits = (field.at..field.at + field.bits).map(Place::of);
-        field.value(bits.fold(0, |sum, bit| sum << 1 | u64::from(self.byte(bit.byte) & bit.mask != 0)))
+        let (bytes, behind) = self.window(field);
+        field.value((bytes >> behind) as u64 & field.mask())
     }
 
     fn put(&mut self, field: Field, value: i64) {
-        for nth in 0..field.bits {
-            let bit = Place::of(field.at + nth);
-            let is_set = value >> (field.bits - 1 - nth) & 1 == 1;
-            let byte = self.byte(bit.byte);
-            self.changed.insert(bit.byte, if is_set { byte | bit.mask } else { byte & !bit.mask });
-        }
-        let was = self.was;
-        self.changed.retain(|index, byte| was.get(*index) != Some(byte));
+        let (bytes, behind) = self.window(field);
+        let others = bytes & !(u128::from(field.mask()) << behind);
+        let bytes = others | u128::from(value as u64 & field.mask()) << behind;
+        let last_first = (field.at / 8..field.needs()).rev().zip(bytes.to_le_bytes());
+        self.changed.extend(last_first);
     }
 
     /// What was made of the string, put into a string that is what it was.
@@ -264,6 +273,7 @@ fn bitfield_ro(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>
 fn run(steps: &[Step], was: &[u8]) -> (BTreeMap<usize, u8>, Vec<Option<i64>>) {
     let mut draft = Draft { was, changed: BTreeMap::new() };
     let answers = steps.iter().map(|step| step.take(&mut draft)).collect();
+    draft.changed.retain(|index, byte| was.get(*index) != Some(byte));
     (draft.changed, answers)
 }
 
@@ -279,6 +289,7 @@ fn answer(answers: &[Option<i64>], reply: &mut Reply<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Place;
     use super::*;
 
     #[test]
@@ -307,7 +318,7 @@ mod tests {
             for at in 0..9 {
                 for value in [0, 1, -1, i64::MIN, i64::MAX, 0x1234_5678_9abc_def0] {
                     let field = Field { is_signed: true, bits, at };
-                    let value = field.value(value as u64 & (u64::MAX >> (64 - bits)));
+                    let value = field.value(value as u64 & field.mask());
                     let was = [0b1010_0101; 10];
                     let mut draft = Draft { was: &was, changed: BTreeMap::new() };
                     draft.put(field, value);

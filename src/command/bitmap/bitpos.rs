@@ -3,6 +3,7 @@
 //! Where a 0 is looked for and no end is given, the string counts as followed by zeros without end.
 
 use super::span;
+use crate::base::number;
 use crate::base::refusal::Refusal;
 use crate::exec::{Args, Group, KeySpec, Run, Spec, acl, flag, key};
 use crate::resp::reply::Reply;
@@ -36,8 +37,9 @@ fn bitpos(args: &mut Args<'_>, entry: Option<&Entry>, reply: &mut Reply<'_>) -> 
         return Err(Refusal::Syntax);
     }
     let start = if words > 0 { args.int()? } else { 0 };
-    let end = if words > 1 { Some(args.int()?) } else { None };
+    let end = if words > 1 { Some(args.word()?) } else { None };
     let is_bits = span::counts_bits(args)?;
+    let end = end.map(|end| number::parse_i64(end).ok_or(Refusal::NotInteger)).transpose()?;
     let range = span::between(start, end.unwrap_or(-1), is_bits, bytes.len());
     let found = range.and_then(|range| {
         let beyond = (!wanted && end.is_none()).then_some(range.end);

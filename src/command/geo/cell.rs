@@ -45,7 +45,9 @@ impl Point {
 
     /// The middle of the cell with this score.
     pub(super) fn of(score: f64) -> Point {
-        let Borders { west, east, south, north } = Cell::of(score as u64, STEPS_MAX).borders();
+        // Any score may be asked for; one that is no place's is where Redis has it.
+        let number = if score < i64::MAX as f64 { score as i64 as u64 } else { 0 };
+        let Borders { west, east, south, north } = Cell::of(number, STEPS_MAX).borders();
         Point {
             longitude: ((west + east) / 2.0).clamp(-LONGITUDE_MAX, LONGITUDE_MAX),
             latitude: ((south + north) / 2.0).clamp(-LATITUDE_MAX, LATITUDE_MAX),
@@ -60,7 +62,7 @@ impl Point {
             return EARTH_RADIUS * (two - one).abs();
         }
         let along = ((two - one) / 2.0).sin();
-        2.0 * EARTH_RADIUS * (along * along + one.cos() * two.cos() * across * across).sqrt().asin()
+        2.0 * EARTH_RADIUS * (along * along + one.cos() * two.cos() * across * across).sqrt().min(1.0).asin()
     }
 
     /// The standard geohash of eleven letters, in which the poles have their places.
@@ -105,14 +107,12 @@ impl Cell {
         }
     }
 
-    /// The cell so many cells to the east and to the north; beyond a border it goes on at the one across.
+    /// The cell so many cells to the east and to the north; beyond a border it goes on at the one across. What lies on the
+    /// eastern or northern border itself has a cell of its own beyond it, in which alone it is found.
     pub(super) fn beside(self, east: i32, north: i32) -> Cell {
         let mask = (1_u32 << self.steps) - 1;
-        Cell {
-            east: self.east.wrapping_add_signed(east) & mask,
-            north: self.north.wrapping_add_signed(north) & mask,
-            ..self
-        }
+        let moved = |at: u32, by: i32| if by == 0 { at } else { at.wrapping_add_signed(by) & mask };
+        Cell { east: moved(self.east, east), north: moved(self.north, north), ..self }
     }
 
     /// The scores of all that lies in it: from, and up to but without.
@@ -194,6 +194,8 @@ mod tests {
         let distance = Point::of(palermo.score()).distance(Point::of(catania.score()));
         assert!((distance - 166_274.151_6).abs() < 0.001, "{distance}");
         let corner = Point { longitude: 180.0, latitude: LATITUDE_MAX };
-        assert!(Point::of(corner.score()).distance(corner) < 1.0 || corner.score() > 0.0);
+        assert_eq!(corner.score(), 13_510_798_882_111_488.0);
+        let on_border = Cell::around(corner, STEPS_MAX, LATITUDE_MAX);
+        assert_eq!(on_border.beside(0, 0).scores().0, corner.score());
     }
 }

@@ -68,11 +68,11 @@ const AROUND_MEMBER: Spec = Spec {
     ..AROUND_PLACE
 };
 
-/// The key behind an option, which stands behind so many words at least.
+/// The keys behind an option, which stands behind so many words at least. Of several the last gets the result.
 const fn target(word: &'static str, from: i32) -> KeySpec {
     KeySpec {
         flags: key::OW | key::UPDATE,
-        begin: Begin::Keyword(word, from),
+        begin: Begin::EachKeyword(word, from),
         find: Find::Range { last: 0, step: 1 },
     }
 }

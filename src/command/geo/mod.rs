@@ -47,7 +47,8 @@ fn unit(args: &mut Args<'_>) -> Result<f64, Refusal> {
 }
 
 fn answer_distance(distance: f64, reply: &mut Reply<'_>) {
-    reply.bulk(format!("{distance:.4}").as_bytes());
+    let parts = (distance * 10_000.0).round_ties_even() as i64;
+    reply.bulk(format!("{}.{:04}", parts / 10_000, parts % 10_000).as_bytes());
 }
 
 fn answer_point(point: Point, reply: &mut Reply<'_>) {

@@ -129,6 +129,8 @@ impl<'a> Query<'a> {
             target: None,
             stores_distances: false,
         };
+        // Either may be given again, but not both.
+        let (mut from_member, mut from_place, mut by_circle, mut by_box) = (false, false, false, false);
         while !args.is_done() {
             // Words behind the next one.
             let behind = args.left() - 1;
@@ -152,16 +154,20 @@ impl<'a> Query<'a> {
                     (query.target, query.stores_distances) = (Some(args.word()?), true);
                 }
                 () if form == Form::SearchStore && args.accept("STOREDIST") => query.stores_distances = true,
-                () if searches && behind >= 1 && middle.is_none() && args.accept("FROMMEMBER") => {
+                () if searches && behind >= 1 && !from_place && args.accept("FROMMEMBER") => {
+                    from_member = true;
                     middle = Some(member_point(zset, args.word()?)?);
                 }
-                () if searches && behind >= 2 && middle.is_none() && args.accept("FROMLONLAT") => {
+                () if searches && behind >= 2 && !from_member && args.accept("FROMLONLAT") => {
+                    from_place = true;
                     middle = Some(Some(point(args)?));
                 }
-                () if searches && behind >= 2 && shape.is_none() && args.accept("BYRADIUS") => {
+                () if searches && behind >= 2 && !by_box && args.accept("BYRADIUS") => {
+                    by_circle = true;
                     shape = Some(circle(args)?);
                 }
-                () if searches && behind >= 3 && shape.is_none() && args.accept("BYBOX") => {
+                () if searches && behind >= 3 && !by_circle && args.accept("BYBOX") => {
+                    by_box = true;
                     shape = Some(rectangle(args)?);
                 }
                 () => return Err(Refusal::Syntax),

@@ -318,7 +318,9 @@ fn describe_keys(keys: &KeySpec, reply: &mut Reply<'_>) {
             reply.map(1);
             numbers(&[("index", index as i64)], reply);
         }
-        Begin::Keyword(keyword, from) | Begin::Among { word: keyword, from, .. } => {
+        Begin::Keyword(keyword, from)
+        | Begin::EachKeyword(keyword, from)
+        | Begin::Among { word: keyword, from, .. } => {
             typed("keyword", reply);
             reply.map(2);
             word("keyword", reply);

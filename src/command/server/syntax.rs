@@ -307,7 +307,7 @@ fn find_keys(arguments: &mut [Argument], keys: &[KeySpec], first: usize) {
         let is_found = |spec: &KeySpec| match (spec.begin, spec.find) {
             (Begin::Index(index), Find::Range { .. } | Find::FirstHalf) => at == Some(index),
             (Begin::Index(index), Find::Count { first, .. }) => at == Some(index + first),
-            (Begin::Keyword(word, _) | Begin::Among { word, .. }, _) => {
+            (Begin::Keyword(word, _) | Begin::EachKeyword(word, _) | Begin::Among { word, .. }, _) => {
                 argument.token.as_deref().is_some_and(|token| token.eq_ignore_ascii_case(word))
             }
         };
