@@ -134,10 +134,11 @@ impl Connection {
         worker.guests.borrow_mut().insert(id, Rc::downgrade(&guest));
         async move {
             let outcome = Self::turns(&guest).await;
-            worker.guests.borrow_mut().remove(&id);
             // Others hold it only while they look at it.
             if let Some(guest) = Rc::into_inner(guest) {
-                ended(guest.into_inner().end(outcome));
+                let guest = guest.into_inner();
+                guest.worker.guests.borrow_mut().remove(&guest.session.client.id);
+                ended(guest.end(outcome));
             }
         }
     }
@@ -178,7 +179,7 @@ impl Connection {
                 };
                 stop = next;
             }
-            stop = guest.borrow_mut().finish(stop, out).await?;
+            guest.borrow_mut().finish(&mut stop, &mut out).await?;
         }
     }
 
@@ -208,49 +209,57 @@ impl Connection {
         })
     }
 
-    /// Ends a turn: answers it, when that is safe. What ended it, as far as is known then.
-    async fn finish(&mut self, mut stop: Stop, mut out: Vec<u8>) -> io::Result<Stop> {
-        // What was answered before leaves before. What the socket does not take of it now waits until this turn is safe: its
-        // records must not wait for a client to read.
-        outgoing::send_held(&self.worker, self.wire.line());
-        if self.session.client.is_killed() {
-            // What it asked for itself (CLIENT KILL of its own address) is still answered.
-            if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
-                return Ok(Stop::Close);
+    /// Ends a turn: answers it, when that is safe. What ended it may be another thing then. A block, as in [`Self::serve`].
+    #[expect(clippy::manual_async_fn, reason = "an async function holds its arguments twice")]
+    fn finish<'c>(
+        &'c mut self,
+        stop: &'c mut Stop,
+        out: &'c mut Vec<u8>,
+    ) -> impl Future<Output = io::Result<()>> + 'c {
+        async move {
+            // What was answered before leaves before. What the socket does not take of it now waits until this turn is safe: its
+            // records must not wait for a client to read.
+            outgoing::send_held(&self.worker, self.wire.line());
+            if self.session.client.is_killed() {
+                // What it asked for itself (CLIENT KILL of its own address) is still answered.
+                if out.is_empty() || !matches!(stop, Stop::NeedsInput | Stop::Close) {
+                    *stop = Stop::Close;
+                    return Ok(());
+                }
+                *stop = Stop::Close;
             }
-            stop = Stop::Close;
-        }
-        if self.session.closing {
-            stop = Stop::Close;
-        }
-        let client = &self.session.client;
-        if client.has_posted() && !stop.is_snapshot() {
-            client.take_posted(&mut out);
-            let appended = self.worker.ctx.log.appended();
-            self.session.need.saw(appended);
-            self.session.looks.not_only();
-            if client.has_flag(flag::REPLICA) {
-                // It must not know what the end of this process could lose: it may take our place.
-                self.session.need.wrote(appended);
+            if self.session.closing {
+                *stop = Stop::Close;
             }
+            let client = &self.session.client;
+            if client.has_posted() && !stop.is_snapshot() {
+                client.take_posted(out);
+                let appended = self.worker.ctx.log.appended();
+                self.session.need.saw(appended);
+                self.session.looks.not_only();
+                if client.has_flag(flag::REPLICA) {
+                    // It must not know what the end of this process could lose: it may take our place.
+                    self.session.need.wrote(appended);
+                }
+            }
+            let pipe = Pipe { worker: &self.worker, client };
+            let need = std::mem::take(&mut self.session.need);
+            // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
+            if (need.is_own() || !out.is_empty())
+                && let Err(fault) = pipe.make_safe(need).await
+            {
+                pipe.refuse_instead(self.session.looks, fault, self.session.proto, out)?;
+            }
+            self.wire.line().held.put_before(out);
+            if !out.is_empty() {
+                let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
+                let has_read = pipe.write(&self.wire, out, behind).await?;
+                stop.note_input(has_read);
+            }
+            self.session.looks = Looks::default();
+            self.worker.give_buffer(std::mem::take(out));
+            Ok(())
         }
-        let pipe = Pipe { worker: &self.worker, client };
-        let need = std::mem::take(&mut self.session.need);
-        // Who did nothing and is told nothing, as half a command or the end of the input, waits for nobody.
-        if (need.is_own() || !out.is_empty())
-            && let Err(fault) = pipe.make_safe(need).await
-        {
-            pipe.refuse_instead(self.session.looks, fault, self.session.proto, &mut out)?;
-        }
-        self.wire.line().held.put_before(&mut out);
-        if !out.is_empty() {
-            let behind = Some(&mut self.unrun).filter(|_| !client.has_flag(flag::STRANGER));
-            let has_read = pipe.write(&self.wire, &out, behind).await?;
-            stop.note_input(has_read);
-        }
-        self.session.looks = Looks::default();
-        self.worker.give_buffer(out);
-        Ok(stop)
     }
 
     /// Waits for input and runs what is complete.
@@ -578,6 +587,8 @@ mod tests {
     fn an_idle_connection_is_small() {
         let task = size_of_what_it_makes(|it: Connection| it.serve(|_| ()));
         assert!(task <= 280, "its task has {task} bytes");
+        let cell = size_of::<RefCell<Connection>>();
+        assert!(cell <= 64, "what the task works on has {cell} bytes");
         let (session, client) = (size_of::<Session>(), size_of::<Client>());
         assert!(session <= 136, "its session has {session} bytes");
         assert!(client <= 240, "what others see of it has {client} bytes");

@@ -275,9 +275,9 @@ impl Map {
         })
     }
 
-    /// All entries, from a random slot on: from a bucket's first on, who stands behind others there would never be the first.
+    /// All entries, from a random one on: each is as likely the first as any other.
     pub(super) fn iter_from_random(&self, random: &mut Random) -> impl Iterator<Item = &Entry> {
-        let at = random.below((self.buckets.len() * SLOTS) as u64) as usize;
+        let at = self.random_slot(random).unwrap_or(0);
         let (before, from) = self.buckets.split_at(at / SLOTS);
         let pieces = from.chunks(SAMPLED_TOGETHER).chain(before.chunks(SAMPLED_TOGETHER));
         let slots = pieces.flat_map(|buckets| {
@@ -303,16 +303,16 @@ impl Map {
 
     /// An entry picked at random, none from an empty map.
     pub(super) fn random(&self, random: &mut Random) -> Option<&Entry> {
-        if self.len == 0 {
-            return None;
-        }
+        let at = self.random_slot(random)?;
+        self.get(Place::new(at / SLOTS, at % SLOTS))
+    }
+
+    /// The slot, counted from the first bucket's first, of an entry picked at random.
+    fn random_slot(&self, random: &mut Random) -> Option<usize> {
         let slots = (self.buckets.len() * SLOTS) as u64;
-        loop {
-            let at = random.below(slots) as usize;
-            if let Some(entry) = self.get(Place::new(at / SLOTS, at % SLOTS)) {
-                return Some(entry);
-            }
-        }
+        let pick = |()| random.below(slots) as usize;
+        let is_taken = |at: &usize| self.get(Place::new(at / SLOTS, at % SLOTS)).is_some();
+        (self.len > 0).then(|| std::iter::repeat(()).map(pick).find(is_taken)).flatten()
     }
 
     /// Visits the entries whose hash is at least `from`, ordered by the hash's upper bits (all but `shift`), home by home,

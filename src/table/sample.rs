@@ -82,7 +82,7 @@ mod tests {
             for (count, expiring, keys) in [(5, false, 500), (1, false, 500), (5, true, 100), (1, true, 100)]
             {
                 let seen: HashSet<_> =
-                    (0..100_000).flat_map(|_| sampled(&table, count, expiring, &mut random)).collect();
+                    (0..50_000).flat_map(|_| sampled(&table, count, expiring, &mut random)).collect();
                 assert_eq!(seen.len(), keys, "{stripes} {count} {expiring}");
             }
         }
