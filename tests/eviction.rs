@@ -253,7 +253,7 @@ fn of_a_few_keys_those_that_are_wanted_most_stay() {
     assert!(left[15..].iter().all(|is_left| *is_left), "{left:?}");
 }
 
-/// What has outlived its time is removed and nobody else with it, though nobody has looked yet.
+/// What has outlived its time is removed and hardly anybody else with it, though nobody has looked yet.
 #[test]
 fn keys_whose_time_has_come_make_room_for_others() {
     let server = Server::start(&["--maxmemory-policy", "volatile-ttl", "--enable-debug-command", "yes"]);
@@ -263,7 +263,9 @@ fn keys_whose_time_has_come_make_room_for_others() {
     fill(&mut client, "future", 4_000, &["EX", "1000"]);
     let limit = leave(&mut client, -1_000_000);
     wait_until(&mut client, |client| figure(client, "used_memory") <= limit);
-    assert_eq!(client.call("SCAN 0 MATCH future:* COUNT 1000000").items()[1].items().len(), 4_000);
+    // The very first choice is among five only, and chance may have left all that are past out of these.
+    let left = client.call("SCAN 0 MATCH future:* COUNT 1000000").items()[1].items().len();
+    assert!(left > 3_990, "{left}");
     assert!(figure(&mut client, "evicted_keys") < 3_000);
 }
 
