@@ -1,7 +1,7 @@
 //! Entries picked at random, for eviction to choose among.
 //!
 //! Entries lie in the order of a keyed hash, so neighbours have nothing in common but chance: a sample is a short walk from
-//! a random stripe, and from a random bucket of each stripe on.
+//! a random stripe, and from a random entry of each stripe on.
 
 use super::Table;
 use super::entry::Entry;
